@@ -1,0 +1,80 @@
+"""A tiny process between the supervisor and one part: the part never outlives the supervisor.
+
+``python -I guard.py [--as UID GID] SIGNAL GRACE COMMAND...`` starts the command and holds the read
+end of a pipe from the supervisor as its standard input. When the pipe closes, because the
+supervisor wants so or because it is gone, the guard sends SIGNAL, and SIGKILL after GRACE seconds.
+It prints the process id of the command on its first line and exits as the command did. A portable
+stand-in for Linux' parent-death signal; only the standard library, so that it starts in no time.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+
+def main(arguments: list[str]) -> int:
+    uid = gid = None
+    if arguments[0] == "--as":
+        uid, gid = int(arguments[1]), int(arguments[2])
+        arguments = arguments[3:]
+    stop_signal, grace, command = int(arguments[0]), float(arguments[1]), arguments[2:]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        user=uid,
+        group=gid,
+        extra_groups=None if uid is None else [],
+        start_new_session=True,
+        restore_signals=True,
+        preexec_fn=forget_ignored_signals,
+    )
+    os.write(1, f"{child.pid}\n".encode())
+    os.close(1)
+    wait_for_end(child, wake_read)
+    if child.poll() is None:
+        child.send_signal(stop_signal)
+        kill_after(child, grace)
+    return child.wait()
+
+
+def forget_ignored_signals() -> None:
+    """Give the command the usual signal handling: ignored signals are inherited."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def wait_for_end(child: subprocess.Popen[bytes], wake: int) -> None:
+    """Return when the command has ended or the supervisor has closed the pipe."""
+    while child.poll() is None:
+        ready, _, _ = select.select([0, wake], [], [])
+        if wake in ready:
+            os.read(wake, 512)
+        if 0 in ready and not os.read(0, 512):
+            return
+
+
+def kill_after(child: subprocess.Popen[bytes], grace: float) -> None:
+    """Wait for the command to end; kill its whole session when it does not in time."""
+    deadline = time.monotonic() + grace
+    while child.poll() is None:
+        if time.monotonic() > deadline:
+            os.killpg(child.pid, signal.SIGKILL)
+            return
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.exit(code if code >= 0 else 128 - code)

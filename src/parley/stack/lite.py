@@ -1,0 +1,162 @@
+"""REST, Auth and Storage: the npm package @supabase/lite on our Postgres.
+
+Its configuration is generated into the state folder from the project's own ``config.toml``, and
+holds only keys that lite knows: it prints the whole file, passwords included, when it refuses one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from parley.errors import NodeMissing, StateUnusable
+from parley.stack.binaries import node_modules
+from parley.stack.part import Part
+from parley.stack.port import HOST
+from parley.stack.state import State, write_private
+
+START_SECONDS = 60.0
+OLDEST_NODE = 20
+HANDOVER = Path(__file__).with_name("lite.sql")
+
+# What is taken over from the project's config.toml, by section.
+TAKEN_OVER = {
+    "api": ("schemas", "max_rows"),
+    "auth": ("jwt_expiry", "enable_signup", "minimum_password_length"),
+    "auth.email": ("enable_signup", "enable_confirmations"),
+    "storage": ("file_size_limit",),
+}
+
+
+def find_node() -> str:
+    """Return the path of Node. Raises NodeMissing when it is absent or older than 20."""
+    remedy = f"Install Node {OLDEST_NODE} or newer (nodejs.org, or your package manager)."
+    node = shutil.which("node")
+    if node is None:
+        raise NodeMissing("Node is not installed, and REST, Auth and Storage need it.", remedy)
+    try:
+        output = subprocess.run(
+            [node, "--version"], capture_output=True, text=True, check=True, timeout=30
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NodeMissing(f"{node} does not run.", remedy) from error
+    major = re.match(r"v(\d+)", output)
+    if major is None or int(major[1]) < OLDEST_NODE:
+        raise NodeMissing(f"Node {output} is too old.", remedy)
+    return node
+
+
+class Lite:
+    """The lite server of one stack; ``port`` is where it listens, for the front door only."""
+
+    def __init__(self, state: State, project: Path, port: int) -> None:
+        self.state = state
+        self.project = project
+        self.port = port
+        self.node = find_node()
+        self.package = node_modules() / "@supabase" / "lite"
+        self.folder = state.home / "lite"
+
+    def write_config(self, database_url: str) -> None:
+        """Write the configuration for a start with this database URL."""
+        config: dict[str, dict[str, Any]] = {name: {} for name in TAKEN_OVER}
+        for name, keys in TAKEN_OVER.items():
+            section = read_section(self.project / "config.toml", name)
+            config[name] = {key: section[key] for key in keys if key in section}
+        config["api"]["port"] = self.port
+        config["db"] = {"driver": "postgres", "url": database_url}
+        config["auth"] |= {
+            "enabled": True,
+            "site_url": self.state.api_url,
+            "jwt_secret": self.state.jwt_secret,
+            "publishable_key": self.state.publishable_key,
+            "secret_key": self.state.secret_key,
+        }
+        config["storage"]["enabled"] = True
+        write_private(self.folder / "supabase" / "config.toml", to_toml(config))
+
+    def part(self) -> Part:
+        """Return the process, to be started after ``write_config``."""
+        return Part(
+            name="lite",
+            command=[
+                self.node,
+                str(self.package / "dist" / "cli" / "index.js"),
+                "start",
+                "--no-admin",
+                "--config",
+                "supabase/config.toml",
+            ],
+            log=self.state.log("lite"),
+            environment={
+                "LITE_TELEMETRY": "0",
+                "DO_NOT_TRACK": "1",
+                "EXPERIMENTAL_STORAGE": "1",
+                "NODE_NO_WARNINGS": "1",
+                "NO_COLOR": "1",
+            },
+            folder=self.folder,
+            grace=3.0,
+        )
+
+    async def start(self, part: Part) -> None:
+        """Start the server and wait until it takes connections. Raises PartFailed."""
+        await part.start()
+        await part.until(self.listens, START_SECONDS)
+
+    async def listens(self) -> bool:
+        """Say whether the server takes connections; no request, as the first one grants."""
+        try:
+            _, writer = await asyncio.open_connection(HOST, self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def make_schemas(self) -> None:
+        """Let lite make ``auth``, ``storage`` and ``supabase_migrations``, and hand them on."""
+        self.write_config(self.state.admin_db_url)
+        part = self.part()
+        try:
+            await self.start(part)
+        finally:
+            await part.stop()
+        async with await psycopg.AsyncConnection.connect(self.state.admin_db_url) as connection:
+            await connection.execute(HANDOVER.read_text())
+            await connection.execute(
+                sql.SQL("alter role lite_rest password {}").format(
+                    sql.Literal(self.state.rest_password)
+                )
+            )
+
+
+def read_section(config: Path, name: str) -> dict[str, Any]:
+    """Return a section of the project's config.toml, empty when absent. Raises StateUnusable."""
+    try:
+        section: Any = tomllib.loads(config.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise StateUnusable(f"{config} cannot be read: {error}.", "Correct the file.") from error
+    for word in name.split("."):
+        section = section.get(word, {})
+    return dict(section)
+
+
+def to_toml(config: dict[str, dict[str, Any]]) -> str:
+    """Write sections of plain values as TOML; JSON strings, numbers and lists are TOML too."""
+    lines: list[str] = []
+    for name, section in config.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in section.items()]
+        lines.append("")
+    return "\n".join(lines)

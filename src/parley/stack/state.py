@@ -1,0 +1,191 @@
+"""The state folder: what a stack remembers between two starts.
+
+``stack.json`` holds ports, passwords and keys (mode 0600), ``lock`` is held by the running
+supervisor, ``running.json`` says what runs, ``logs/`` has a file per part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jwt
+
+from parley.errors import AlreadyRunning, DiskFull, StateUnusable
+
+DEFAULT_HOME = Path(".parley")
+ROLE_TOKEN_SECONDS = 10 * 365 * 24 * 3600
+
+
+@dataclass
+class State:
+    """Ports, passwords and keys of one stack. A port of 0 has not been chosen yet."""
+
+    home: Path
+    api_port: int
+    db_port: int
+    admin_password: str
+    password: str
+    rest_password: str
+    jwt_secret: str
+    publishable_key: str
+    secret_key: str
+
+    @classmethod
+    def fresh(cls, home: Path) -> State:
+        """Make up the secrets of a new stack."""
+        return cls(
+            home=home,
+            api_port=0,
+            db_port=0,
+            admin_password=secrets.token_hex(16),
+            password=secrets.token_hex(16),
+            rest_password=secrets.token_hex(16),
+            jwt_secret=secrets.token_urlsafe(48),
+            publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
+            secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
+        )
+
+    @classmethod
+    def load(cls, home: Path) -> State | None:
+        """Read the state of a folder; None when there is none. Raises StateUnusable."""
+        try:
+            values = json.loads((home / "stack.json").read_text())
+            return cls(home=home, **values)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise StateUnusable(
+                f"The state in {home} cannot be read: {error}.",
+                "Run 'parley reset' to start over; that deletes the local database.",
+            ) from error
+
+    def save(self) -> None:
+        """Write ``stack.json``, readable by its owner only. Raises StateUnusable, DiskFull."""
+        values = {key: value for key, value in asdict(self).items() if key != "home"}
+        write_private(self.home / "stack.json", json.dumps(values, indent=2) + "\n")
+
+    def database_url(self, role: str, password: str, database: str = "postgres") -> str:
+        """Return a URL for one role."""
+        return f"postgresql://{role}:{quote(password)}@127.0.0.1:{self.db_port}/{database}"
+
+    @property
+    def db_url(self) -> str:
+        """The developer's role: it migrates, and is not a superuser."""
+        return self.database_url("postgres", self.password)
+
+    @property
+    def admin_db_url(self) -> str:
+        """The superuser of the platform."""
+        return self.database_url("supabase_admin", self.admin_password)
+
+    @property
+    def rest_db_url(self) -> str:
+        """The role that REST, Auth and Storage connect as."""
+        return self.database_url("lite_rest", self.rest_password)
+
+    @property
+    def api_url(self) -> str:
+        """The front door."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @cached_property
+    def role_tokens(self) -> dict[str, str]:
+        """The JWT that each API key stands for."""
+        return {
+            self.publishable_key: self.sign({"role": "anon"}),
+            self.secret_key: self.sign({"role": "service_role"}),
+        }
+
+    def sign(self, claims: dict[str, Any], seconds: int = ROLE_TOKEN_SECONDS) -> str:
+        """Return a JWT with these claims that Auth, REST and Realtime accept."""
+        now = int(time.time())
+        return jwt.encode(
+            {"iss": "supabase", "iat": now, "exp": now + seconds, **claims},
+            self.jwt_secret,
+            algorithm="HS256",
+        )
+
+    def log(self, part: str) -> Path:
+        """Return the log file of a part."""
+        return self.home / "logs" / f"{part}.log"
+
+    @property
+    def running_file(self) -> Path:
+        """The file in which the supervisor says what runs."""
+        return self.home / "running.json"
+
+
+assert {field.name for field in fields(State)} >= {"home", "api_port"}
+
+
+def find_home(data: Path | None) -> Path:
+    """Return the state folder: the argument, ``PARLEY_HOME`` or ``.parley`` here."""
+    chosen = data or Path(os.environ.get("PARLEY_HOME") or DEFAULT_HOME)
+    return chosen.expanduser().resolve()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file with one that only its owner may read. Raises StateUnusable, DiskFull."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        scratch.replace(path)
+    except OSError as error:
+        raise refusal(path.parent, error) from error
+
+
+def refusal(folder: Path, error: OSError) -> StateUnusable | DiskFull:
+    """Translate a failed write below a folder into a sentence."""
+    if error.errno in (28, 122, 69):
+        return DiskFull(f"There is no room left for {folder}.", "Free some space, then try again.")
+    return StateUnusable(
+        f"{folder} cannot be written: {error.strerror}.",
+        "Choose another folder with --data, or make this one yours.",
+    )
+
+
+@contextlib.contextmanager
+def hold_lock(home: Path) -> Iterator[None]:
+    """Hold the folder for one supervisor. Raises AlreadyRunning, StateUnusable."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "lock").open("a")
+    except OSError as error:
+        raise refusal(home, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"A stack already runs from {home}.",
+                "Use it ('parley status'), stop it ('parley down'), or choose another --data.",
+            ) from error
+        yield
+
+
+def is_locked(home: Path) -> bool:
+    """Say whether a supervisor runs from this folder."""
+    try:
+        lock = (home / "lock").open("r")
+    except OSError:
+        return False
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
