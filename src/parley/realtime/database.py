@@ -1,0 +1,80 @@
+"""A few connections to the database, made when needed and replaced when they break.
+
+Realtime must outlive its database: nothing here waits longer than a few seconds, and the first
+call after a restart of the database already finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from parley.realtime.authorize import UnreachableError
+
+Connection: TypeAlias = AsyncConnection[dict[str, Any]]
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 5
+OPTIONS = "-c timezone=UTC -c search_path= -c application_name=realtime"
+
+
+class Database:
+    """At most ``size`` connections at a time; callers beyond that wait in line.
+
+    A statement that takes longer than ``timeout_s`` is canceled by the server.
+    """
+
+    def __init__(self, url: str, size: int = 4, timeout_s: int = 5) -> None:
+        self._url = url
+        self._options = f"{OPTIONS} -c statement_timeout={timeout_s}s"
+        self._free: list[Connection] = []
+        self._places = asyncio.Semaphore(size)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do ``work`` on a connection (autocommit, rows are dicts, UTC, no search path).
+
+        A connection that turns out to be dead is replaced once, so work must be repeatable.
+        Raises ``UnreachableError`` when there is no database to talk to.
+        """
+        async with self._places:
+            while self._free:
+                connection = self._free.pop()
+                try:
+                    return await self._on(connection, work)
+                except psycopg.OperationalError:
+                    if not connection.closed:
+                        raise
+                    await self.close()
+            return await self._on(await self._connect(), work)
+
+    async def _on(self, connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            return await work(connection)
+        finally:
+            if connection.closed or connection.broken:
+                await connection.close()
+            else:
+                self._free.append(connection)
+
+    async def _connect(self) -> Connection:
+        try:
+            return await AsyncConnection.connect(
+                self._url,
+                autocommit=True,
+                row_factory=dict_row,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                options=self._options,
+            )
+        except psycopg.OperationalError as error:
+            raise UnreachableError from error
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        free, self._free = self._free, []
+        for connection in free:
+            await connection.close()

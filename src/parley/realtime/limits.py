@@ -1,0 +1,87 @@
+"""Rates, counted as the real server counts them (REALTIME 1.9).
+
+A rate is the average over the last ticks of five seconds, a minute at most, so a short burst
+passes and a long one does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from parley.realtime.settings import Limits
+
+TICK_S = 5.0
+TICKS = 12
+
+Clock = Callable[[], float]
+
+
+class Rate:
+    """Events a second, against a limit. A limit of None counts nothing and never trips."""
+
+    __slots__ = ("_clock", "_open", "_since", "_ticks", "limit")
+
+    def __init__(self, limit: float | None, clock: Clock = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._since = clock()
+        self._open = 0
+        self._ticks: deque[int] = deque(maxlen=TICKS)
+
+    def add(self, count: int = 1) -> None:
+        """Count events that happen now."""
+        if self.limit is not None:
+            self._turn()
+            self._open += count
+
+    @property
+    def average(self) -> float:
+        """Events a second over the finished ticks and the open one."""
+        self._turn()
+        return (sum(self._ticks) + self._open) / (TICK_S * (len(self._ticks) + 1))
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the average has reached the limit."""
+        return self.limit is not None and self.average >= self.limit
+
+    def _turn(self) -> None:
+        elapsed = int((self._clock() - self._since) / TICK_S)
+        for _ in range(min(elapsed, TICKS)):
+            self._ticks.append(self._open)
+            self._open = 0
+        self._since += elapsed * TICK_S
+
+
+class Allowance:
+    """So many calls within a window that starts with the first of them."""
+
+    __slots__ = ("_calls", "_clock", "_ends", "_limit", "_window_s")
+
+    def __init__(self, limit: int | None, window_s: float, clock: Clock = time.monotonic) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._clock = clock
+        self._ends = -float("inf")
+        self._calls = 0
+
+    def take(self) -> bool:
+        """Use one call; False when the window has none left."""
+        now = self._clock()
+        if now > self._ends:
+            self._ends, self._calls = now + self._window_s, 0
+        if self._limit is not None and self._calls >= self._limit:
+            return False
+        self._calls += 1
+        return True
+
+
+class Meters:
+    """The rates of one server."""
+
+    def __init__(self, limits: Limits, clock: Clock = time.monotonic) -> None:
+        self.joins = Rate(limits.joins_per_second, clock)
+        self.events = Rate(limits.events_per_second, clock)
+        self.presence = Rate(limits.presence_per_second, clock)

@@ -1,0 +1,1 @@
+select _realtime.keep_partitions();
