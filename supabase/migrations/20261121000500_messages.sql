@@ -1,0 +1,166 @@
+-- Messages: gapless per room, sent once, kept as typed, and never moved.
+
+-- seq counts messages, rev counts changes: an edit gives a message a new rev and leaves its seq.
+create table chat.messages (
+  room_id uuid not null references chat.rooms (id),
+  seq bigint not null,
+  id uuid not null default gen_random_uuid(),
+  sender_id uuid not null,
+  sender_label text,
+  client_id uuid,
+  kind text not null default 'text',
+  body text not null,
+  reply_to bigint,
+  thread_root bigint,
+  mentions uuid[] not null default '{}',
+  mention_all boolean not null default false,
+  attachments jsonb not null default '[]',
+  edited_at timestamptz,
+  deleted_at timestamptz,
+  created_at timestamptz not null default clock_timestamp(),
+  rev bigint not null,
+  primary key (room_id, seq),
+  constraint kind_is_known check (kind in ('text', 'system')),
+  constraint body_is_short check (char_length(body) <= 8000),
+  constraint mentions_are_few check (cardinality(mentions) <= 50),
+  constraint reply_points_back check (reply_to < seq and thread_root <= reply_to),
+  constraint tombstones_are_empty check (
+    deleted_at is null
+    or (body = '' and mentions = '{}' and not mention_all and attachments = '[]')
+  )
+);
+
+comment on table chat.messages is 'What was said. Order by seq; created_at is for showing.';
+comment on column chat.messages.seq is 'The place in the room: 1, 2, 3 … without a gap.';
+comment on column chat.messages.sender_id is 'A profile; profiles are never deleted.';
+comment on column chat.messages.sender_label is 'What the sender was in the room at that time.';
+comment on column chat.messages.client_id is 'Chosen by the sender; makes a retry harmless.';
+comment on column chat.messages.body is
+  'Up to 8,000 characters, as typed. Of a system message: what happened, as one word.';
+comment on column chat.messages.reply_to is 'The seq of the message this one answers.';
+comment on column chat.messages.thread_root is 'The seq of the message that began the thread.';
+comment on column chat.messages.mentions is
+  'Who is called; of a system message, whom it is about.';
+comment on column chat.messages.created_at is 'The server''s clock at the moment of sending.';
+comment on column chat.messages.rev is 'The number that last changed this message.';
+
+create index messages_by_rev on chat.messages (room_id, rev);
+create index messages_by_thread on chat.messages (room_id, thread_root, seq)
+  where thread_root is not null;
+
+-- The memory that makes sending idempotent. It survives edit, delete and retention.
+create table chat_private.sends (
+  room_id uuid not null,
+  sender_id uuid not null,
+  client_id uuid not null,
+  seq bigint not null,
+  sent_hash bytea not null,
+  primary key (room_id, sender_id, client_id)
+);
+
+comment on table chat_private.sends is 'Which client_id became which message, and what it said.';
+
+-- A bucket per person for all they send, and one per person and room for slow mode.
+create table chat_private.rate_buckets (
+  user_id uuid not null,
+  bucket text not null,
+  tokens double precision not null,
+  refilled_at timestamptz not null,
+  constraint rate_buckets_pkey primary key (user_id, bucket)
+) with (fillfactor = 50);
+
+comment on table chat_private.rate_buckets is 'Token buckets; a full one may be deleted.';
+
+create function chat_private.take_token(
+  user_id uuid,
+  bucket text,
+  capacity double precision,
+  per_second double precision
+)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  insert into chat_private.rate_buckets as b (user_id, bucket, tokens, refilled_at)
+  values (take_token.user_id, take_token.bucket, take_token.capacity - 1, v_now)
+  on conflict on constraint rate_buckets_pkey do update
+  set
+    tokens = least(
+      take_token.capacity,
+      b.tokens + greatest(0, extract(epoch from v_now - b.refilled_at)) * take_token.per_second
+    ) - 1,
+    refilled_at = v_now
+  where least(
+    take_token.capacity,
+    b.tokens + greatest(0, extract(epoch from v_now - b.refilled_at)) * take_token.per_second
+  ) >= 1;
+  if found then
+    return 0;
+  end if;
+
+  -- At least a second: Retry-After knows no fractions.
+  return (
+    select greatest(1, ceil(
+      (1 - b.tokens) / take_token.per_second - extract(epoch from v_now - b.refilled_at)
+    ))
+    from chat_private.rate_buckets as b
+    where b.user_id = take_token.user_id and b.bucket = take_token.bucket
+  );
+end;
+$$;
+
+comment on function chat_private.take_token(uuid, text, double precision, double precision) is
+  $$Take one token from a bucket.
+
+Args:
+  user_id: whose bucket.
+  bucket: send, or the id of a room in slow mode.
+  capacity: tokens of a full bucket.
+  per_second: how fast it refills.
+
+Returns:
+  0 when there was one, otherwise the seconds until there is.$$;
+
+revoke execute on function
+  chat_private.take_token(uuid, text, double precision, double precision)
+  from public, anon, authenticated;
+
+-- What happened to the room, said in the room. The body is a word for the client to translate.
+create function chat_private.add_system_message(
+  room_id uuid,
+  seq bigint,
+  rev bigint,
+  actor_id uuid,
+  body text,
+  about uuid[]
+)
+returns void
+language sql
+volatile
+set search_path = ''
+begin atomic
+  insert into chat.messages (room_id, seq, rev, sender_id, kind, body, mentions)
+  values (
+    add_system_message.room_id, add_system_message.seq, add_system_message.rev,
+    add_system_message.actor_id, 'system', add_system_message.body, add_system_message.about
+  );
+end;
+
+comment on function chat_private.add_system_message(uuid, bigint, bigint, uuid, text, uuid[]) is
+  'Write a system message at a given place; the caller holds the room and raises its head.';
+
+revoke execute on function
+  chat_private.add_system_message(uuid, bigint, bigint, uuid, text, uuid[])
+  from public, anon, authenticated;
+
+alter table chat.messages enable row level security;
+
+create policy "members read messages from when they may" on chat.messages
+  for select to authenticated
+  using (seq > chat_private.visible_after(room_id));
+
+grant select on chat.messages to authenticated, service_role;

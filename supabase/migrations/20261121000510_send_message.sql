@@ -1,0 +1,394 @@
+-- send_message: one message, once, by somebody who may at the moment it takes its number.
+
+-- What can be refused by looking at the input alone.
+create function chat_private.refusal_by_content(
+  body text,
+  client_id uuid,
+  mentions uuid[],
+  attachments jsonb
+)
+returns chat_private.refusal
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if refusal_by_content.client_id is null then
+    return row(
+      'PT400', 'invalid_input', 'A message needs a client_id.',
+      'Make one uuid per message and keep it for every retry.', null
+    )::chat_private.refusal;
+  end if;
+  if refusal_by_content.body is null
+    or jsonb_typeof(refusal_by_content.attachments) is distinct from 'array'
+  then
+    return row(
+      'PT400', 'invalid_input', 'A message has a body, and its attachments are an array.',
+      'Pass an empty body only together with an attachment.', null
+    )::chat_private.refusal;
+  end if;
+  if refusal_by_content.body !~ '\S' and refusal_by_content.attachments = '[]' then
+    return row(
+      'PT400', 'invalid_input', 'A message needs a body or an attachment.',
+      'Type something.', null
+    )::chat_private.refusal;
+  end if;
+  if char_length(refusal_by_content.body) > 8000 then
+    return row(
+      'PT413', 'message_too_long',
+      format('A message has at most 8,000 characters; this one has %s.', char_length(refusal_by_content.body)),
+      'Split it, or attach a file.', null
+    )::chat_private.refusal;
+  end if;
+  if cardinality(refusal_by_content.mentions) > 50 then
+    return row(
+      'PT413', 'too_many_mentions', 'A message mentions at most 50 people.',
+      'Mention everybody instead, if you may.', null
+    )::chat_private.refusal;
+  end if;
+  if jsonb_array_length(refusal_by_content.attachments) > 30
+    or octet_length(refusal_by_content.attachments::text) > 16384
+  then
+    return row(
+      'PT413', 'payload_too_large', 'A message has at most 30 attachments, described in 16 KB.',
+      'Put the files into storage and attach their paths.', null
+    )::chat_private.refusal;
+  end if;
+  return null;
+end;
+$$;
+
+comment on function chat_private.refusal_by_content(text, uuid, uuid[], jsonb) is
+  'Say what is wrong with the content of a message; null when nothing is.';
+
+-- What the sender meant, for telling a retry from a second message under the same client_id.
+create function chat_private.hash_content(
+  body text,
+  reply_to bigint,
+  mentions uuid[],
+  mention_all boolean,
+  attachments jsonb
+)
+returns bytea
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return sha256(convert_to(
+    jsonb_build_array(
+      hash_content.body, hash_content.reply_to, hash_content.mentions,
+      hash_content.mention_all, hash_content.attachments
+    )::text,
+    'UTF8'
+  ));
+end;
+$$;
+
+comment on function chat_private.hash_content(text, bigint, uuid[], boolean, jsonb) is
+  'Fingerprint the content of a message as it was sent.';
+
+-- The rest of the order: archived, muted, role, what it points at, slow mode, bucket. The bucket
+-- is the last lock of all.
+create function chat_private.refusal_of_send(
+  room chat.rooms,
+  me chat.room_members,
+  reply_to bigint,
+  mention_all boolean
+)
+returns chat_private.refusal
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_refusal chat_private.refusal;
+  v_settings chat_private.settings;
+  v_wait integer;
+begin
+  v_refusal := chat_private.refusal_by_right(
+    refusal_of_send.room, refusal_of_send.me,
+    case when refusal_of_send.mention_all then 'moderator' else 'member' end
+  );
+  if (v_refusal).slug is not null then
+    return v_refusal;
+  end if;
+
+  if refusal_of_send.reply_to is not null and not exists (
+    select from chat.messages as m
+    where m.room_id = (refusal_of_send.room).id
+      and m.seq = refusal_of_send.reply_to
+      and m.seq > (refusal_of_send.me).visible_after_seq
+      and m.kind = 'text'
+  ) then
+    return row(
+      'PT404', 'message_not_found',
+      format('There is no message %s to reply to.', refusal_of_send.reply_to),
+      'Check its seq.', null
+    )::chat_private.refusal;
+  end if;
+
+  if (refusal_of_send.room).slow_mode_seconds > 0
+    and chat_private.role_rank((refusal_of_send.me).role) < chat_private.role_rank('moderator')
+  then
+    v_wait := chat_private.take_token(
+      (refusal_of_send.me).user_id, (refusal_of_send.room).id::text,
+      1, 1.0 / (refusal_of_send.room).slow_mode_seconds
+    );
+    if v_wait > 0 then
+      return row(
+        'PT429', 'slow_down',
+        format('This room is in slow mode; your next message may come in %s s.', v_wait),
+        'Wait, then send it again with the same client_id.', v_wait
+      )::chat_private.refusal;
+    end if;
+  end if;
+
+  select s.* into v_settings from chat_private.settings as s;
+  v_wait := chat_private.take_token(
+    (refusal_of_send.me).user_id, 'send', v_settings.send_burst, v_settings.sends_per_second
+  );
+  if v_wait > 0 then
+    return row(
+      'PT429', 'slow_down',
+      format('That is too many messages at once; the next one may come in %s s.', v_wait),
+      'Wait, then send it again with the same client_id.', v_wait
+    )::chat_private.refusal;
+  end if;
+  return null;
+end;
+$$;
+
+comment on function
+  chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean) is
+  'Say why a member may not send this now; null when they may, and then a token is taken.';
+
+-- Writes the message at the place its caller has reserved under the room lock.
+create function chat_private.place_message(
+  room_id uuid,
+  seq bigint,
+  rev bigint,
+  me chat.room_members,
+  client_id uuid,
+  body text,
+  reply_to bigint,
+  mentions uuid[],
+  mention_all boolean,
+  attachments jsonb,
+  sent_hash bytea
+)
+returns chat.messages
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_mentions uuid[] := '{}';
+  v_thread_root bigint;
+  v_message chat.messages;
+begin
+  if place_message.reply_to is not null then
+    select coalesce(m.thread_root, m.seq) into v_thread_root
+    from chat.messages as m
+    where m.room_id = place_message.room_id and m.seq = place_message.reply_to;
+  end if;
+  if place_message.mentions <> '{}' then
+    v_mentions := array(
+      select m.user_id
+      from chat.room_members as m
+      where m.room_id = place_message.room_id
+        and m.user_id = any (place_message.mentions)
+        and m.left_at is null
+      order by m.user_id
+    );
+  end if;
+
+  insert into chat.messages (
+    room_id, seq, rev, sender_id, sender_label, client_id, body, reply_to, thread_root,
+    mentions, mention_all, attachments
+  )
+  values (
+    place_message.room_id, place_message.seq, place_message.rev,
+    (place_message.me).user_id, (place_message.me).label, place_message.client_id,
+    place_message.body, place_message.reply_to, v_thread_root,
+    v_mentions, place_message.mention_all, place_message.attachments
+  )
+  returning * into v_message;
+
+  insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
+  values (
+    place_message.room_id, (place_message.me).user_id, place_message.client_id,
+    place_message.seq, place_message.sent_hash
+  );
+  return v_message;
+end;
+$$;
+
+comment on function chat_private.place_message(
+  uuid, bigint, bigint, chat.room_members, uuid, text, bigint, uuid[], boolean, jsonb, bytea
+) is 'Write a message and remember its client_id; the caller holds the room and raises its head.';
+
+create function chat_private.send_message(
+  room_id uuid,
+  body text,
+  client_id uuid,
+  reply_to bigint,
+  mentions uuid[],
+  mention_all boolean,
+  attachments jsonb
+)
+returns chat.messages
+language plpgsql
+volatile
+-- definer: writes tables that nobody may write
+security definer
+set search_path = ''
+as $$
+declare
+  v_hash bytea;
+  v_room chat.rooms;
+  v_me chat.room_members;
+  v_sent chat_private.sends;
+  v_message chat.messages;
+begin
+  if auth.uid() is null then
+    perform chat_private.current_user_id();
+  end if;
+  perform chat_private.refuse(chat_private.refusal_by_content(
+    send_message.body, send_message.client_id, send_message.mentions, send_message.attachments
+  ));
+
+  v_room := chat_private.lock_room(send_message.room_id);
+  v_me := chat_private.require_member(send_message.room_id);
+
+  v_hash := chat_private.hash_content(
+    send_message.body, send_message.reply_to, coalesce(send_message.mentions, '{}'),
+    coalesce(send_message.mention_all, false), send_message.attachments
+  );
+  select s.* into v_sent
+  from chat_private.sends as s
+  where s.room_id = v_room.id
+    and s.sender_id = v_me.user_id
+    and s.client_id = send_message.client_id;
+  if found then
+    return chat_private.sent_message(v_sent, v_hash);
+  end if;
+
+  perform chat_private.refuse(chat_private.refusal_of_send(
+    v_room, v_me, send_message.reply_to, coalesce(send_message.mention_all, false)
+  ));
+
+  v_message := chat_private.place_message(
+    v_room.id, v_room.last_seq + 1, v_room.rev + 1, v_me, send_message.client_id,
+    send_message.body, send_message.reply_to, coalesce(send_message.mentions, '{}'),
+    coalesce(send_message.mention_all, false), send_message.attachments, v_hash
+  );
+  update chat.rooms as r
+  set rev = v_room.rev + 1, last_seq = v_room.last_seq + 1, touched = '{messages}'
+  where r.id = v_room.id;
+  return v_message;
+end;
+$$;
+
+-- A retry gets the message as it is now, tombstone included, before anything else can refuse it.
+create function chat_private.sent_message(sent chat_private.sends, sent_hash bytea)
+returns chat.messages
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_message chat.messages;
+begin
+  if (sent_message.sent).sent_hash <> sent_message.sent_hash then
+    raise exception using
+      errcode = 'PT409',
+      message = 'message_id_reused',
+      detail = 'You already sent a different message under this client_id.',
+      hint = 'Make a new client_id for every message; keep it only for retries.';
+  end if;
+  select m.* into v_message
+  from chat.messages as m
+  where m.room_id = (sent_message.sent).room_id and m.seq = (sent_message.sent).seq;
+  if not found then
+    raise exception using
+      errcode = 'PT410',
+      message = 'message_deleted',
+      detail = 'This message was sent, and retention has removed it since.',
+      hint = 'Drop it from the outbox.';
+  end if;
+  return v_message;
+end;
+$$;
+
+comment on function chat_private.sent_message(chat_private.sends, bytea) is
+  $$Return what an earlier send became.
+
+Raises:
+  message_id_reused: the content was another one.
+  message_deleted: retention has removed the message.$$;
+
+create function chat.send_message(
+  room_id uuid,
+  body text,
+  client_id uuid,
+  reply_to bigint default null,
+  mentions uuid[] default '{}',
+  mention_all boolean default false,
+  attachments jsonb default '[]'
+)
+returns chat.messages
+language sql
+volatile
+set search_path = ''
+return chat_private.send_message(
+  room_id, body, client_id, reply_to, mentions, mention_all, attachments
+);
+
+comment on function chat.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb) is
+  $$Send a message to a room.
+
+Call it again with the same arguments after any failure: it sends once.
+
+Args:
+  room_id: a room the caller is in.
+  body: up to 8,000 characters, kept as typed; empty only with an attachment.
+  client_id: a uuid made by the client for this message.
+  reply_to: the seq of the message it answers.
+  mentions: up to 50 people; who is not in the room is left out.
+  mention_all: true calls everybody; moderators and up.
+  attachments: up to 30 objects, 16 KB together.
+
+Returns:
+  The message with its seq; for a retry, the message as it is now.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  invalid_input: there is no client_id, or nothing to send.
+  message_too_long: more than 8,000 characters.
+  too_many_mentions: more than 50 people.
+  payload_too_large: more than 30 attachments or 16 KB.
+  room_not_found: the room does not exist, or the caller is not in it.
+  message_id_reused: the client_id belongs to another message of the caller.
+  message_deleted: it was sent, and retention has removed it.
+  room_archived: the room can only be read.
+  member_muted: the caller may only read.
+  not_allowed: readers do not send, and members do not call everybody.
+  message_not_found: there is no message reply_to.
+  slow_down: slow mode, or too many messages at once; Retry-After tells the seconds.$$;
+
+revoke execute on function
+  chat_private.refusal_by_content(text, uuid, uuid[], jsonb),
+  chat_private.hash_content(text, bigint, uuid[], boolean, jsonb),
+  chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean),
+  chat_private.place_message(
+    uuid, bigint, bigint, chat.room_members, uuid, text, bigint, uuid[], boolean, jsonb, bytea
+  ),
+  chat_private.sent_message(chat_private.sends, bytea),
+  chat_private.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb),
+  chat.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb)
+  from public, anon, authenticated;
+grant execute on function
+  chat_private.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb),
+  chat.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb)
+  to authenticated;

@@ -1,0 +1,189 @@
+-- add_member and remove_member: what moderators do with the memberships of others.
+
+create function chat_private.add_member(room_id uuid, user_id uuid, role text, label text)
+returns chat.room_members
+language plpgsql
+volatile
+-- definer: writes tables that nobody may write
+security definer
+set search_path = ''
+as $$
+declare
+  v_label text := nullif(chat_private.clean_line(add_member.label, 'label', 40), '');
+  v_room chat.rooms;
+  v_me chat.room_members;
+  v_member chat.room_members;
+begin
+  if chat_private.role_rank(add_member.role) is null then
+    raise exception using
+      errcode = 'PT400',
+      message = 'invalid_input',
+      detail = 'A role is owner, admin, moderator, member or reader.',
+      hint = 'Leave it out for a member.';
+  end if;
+  v_room := chat_private.lock_room(add_member.room_id);
+  v_me := chat_private.require_member(add_member.room_id);
+  perform chat_private.require_right(v_room, v_me, 'moderator');
+  perform chat_private.require_outranked(v_me, add_member.role);
+  perform chat_private.require_people(v_room.tenant_id, array[add_member.user_id]);
+
+  select m.* into v_member
+  from chat.room_members as m
+  where m.room_id = v_room.id and m.user_id = add_member.user_id and m.left_at is null;
+  if found then
+    return v_member;
+  end if;
+  if chat_private.is_banned(v_room.id, add_member.user_id) then
+    raise exception using
+      errcode = 'PT403',
+      message = 'not_allowed',
+      detail = 'They are banned from this room.',
+      hint = 'Lift the ban with unban_member first.';
+  end if;
+
+  return chat_private.begin_membership(
+    v_room, add_member.user_id, add_member.role, v_label, v_me.user_id, 'member_added'
+  );
+end;
+$$;
+
+create function chat_private.remove_member(room_id uuid, user_id uuid, reason text)
+returns chat.room_members
+language plpgsql
+volatile
+-- definer: writes tables that nobody may write
+security definer
+set search_path = ''
+as $$
+declare
+  v_reason text := nullif(chat_private.clean_line(remove_member.reason, 'reason', 500), '');
+  v_room chat.rooms;
+  v_me chat.room_members;
+  v_role text;
+begin
+  v_room := chat_private.lock_room(remove_member.room_id);
+  v_me := chat_private.require_member(remove_member.room_id);
+  if remove_member.user_id = v_me.user_id then
+    return chat_private.leave_room(remove_member.room_id);
+  end if;
+  v_role := chat_private.require_target(v_room, v_me, remove_member.user_id);
+
+  return chat_private.end_membership(
+    v_room, remove_member.user_id, v_me.user_id, 'member_removed', v_reason, false
+  );
+end;
+$$;
+
+-- Taking somebody out works in an archived room too: archiving must not shelter anybody.
+create function chat_private.require_target(room chat.rooms, me chat.room_members, user_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_room chat.rooms := require_target.room;
+  v_role text;
+begin
+  v_room.archived_at := null;
+  perform chat_private.require_right(v_room, require_target.me, 'moderator');
+
+  select m.role into v_role
+  from chat.room_members as m
+  where m.room_id = v_room.id
+    and m.user_id = require_target.user_id
+    and m.left_at is null;
+  if not found then
+    raise exception using
+      errcode = 'PT404',
+      message = 'user_not_found',
+      detail = format('There is no member %s in this room.', require_target.user_id),
+      hint = 'Check the id with list_members.';
+  end if;
+  perform chat_private.require_outranked(require_target.me, v_role);
+  return v_role;
+end;
+$$;
+
+comment on function chat_private.require_target(chat.rooms, chat.room_members, uuid) is
+  $$Find the member that a moderator acts on.
+
+Returns:
+  Their role.
+
+Raises:
+  member_muted: the caller may only read.
+  not_allowed: the caller is no moderator, or does not outrank them.
+  user_not_found: they are not in the room.$$;
+
+create function chat.add_member(
+  room_id uuid,
+  user_id uuid,
+  role text default 'member',
+  label text default null
+)
+returns chat.room_members
+language sql
+volatile
+set search_path = ''
+return chat_private.add_member(room_id, user_id, role, label);
+
+create function chat.remove_member(room_id uuid, user_id uuid, reason text default null)
+returns chat.room_members
+language sql
+volatile
+set search_path = ''
+return chat_private.remove_member(room_id, user_id, reason);
+
+comment on function chat.add_member(uuid, uuid, text, text) is
+  $$Add somebody of the tenant to a group room.
+
+Args:
+  room_id: a room the caller moderates.
+  user_id: somebody in the room's tenant.
+  role: below the caller's own; owners may add owners.
+  label: any word of the app, for example guide.
+
+Returns:
+  Their membership; unchanged for who is in already.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  invalid_input: the role is unknown or the label is not a word.
+  room_not_found: the room does not exist, or the caller is not in it.
+  room_archived: the room takes nobody in.
+  member_muted: the caller may only read.
+  not_allowed: the caller is no moderator or gives too high a role, or they are banned.
+  user_not_found: there is nobody with that id in the tenant.$$;
+
+comment on function chat.remove_member(uuid, uuid, text) is
+  $$Remove somebody from a group room.
+
+From this number on they get nothing of the room, not even over an open socket.
+
+Args:
+  room_id: a room the caller moderates.
+  user_id: a member below the caller's role; the caller's own id leaves the room.
+  reason: up to 500 characters, for the person who is removed.
+
+Returns:
+  The ended membership.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  room_not_found: the room does not exist, or the caller is not in it.
+  member_muted: the caller may only read.
+  not_allowed: the caller is no moderator, or does not outrank them.
+  user_not_found: they are not in the room.
+  last_owner: the caller leaves as the last owner.
+  invalid_input: the reason holds control characters.$$;
+
+revoke execute on function
+  chat_private.require_target(chat.rooms, chat.room_members, uuid),
+  chat_private.add_member(uuid, uuid, text, text), chat.add_member(uuid, uuid, text, text),
+  chat_private.remove_member(uuid, uuid, text), chat.remove_member(uuid, uuid, text)
+  from public, anon, authenticated;
+grant execute on function
+  chat_private.add_member(uuid, uuid, text, text), chat.add_member(uuid, uuid, text, text),
+  chat_private.remove_member(uuid, uuid, text), chat.remove_member(uuid, uuid, text)
+  to authenticated;

@@ -1,0 +1,248 @@
+-- Steps: what a number changed, as one JSON, for a broadcast and for a pull alike.
+
+-- A broadcast is a pull that arrived early: both gather with these two functions.
+create function chat_private.room_rows(
+  room_id uuid,
+  above bigint,
+  up_to bigint,
+  visible_after bigint,
+  touched text[]
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_rows jsonb := '{}';
+  v_part jsonb;
+begin
+  -- One index scan per kind, so only the kinds that were touched are asked for.
+  if 'rooms' = any (room_rows.touched) then
+    select jsonb_agg(to_jsonb(r)) into v_part
+    from chat.rooms as r
+    where r.id = room_rows.room_id
+      and r.changed_rev > room_rows.above
+      and r.changed_rev <= room_rows.up_to;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('rooms', v_part);
+    end if;
+  end if;
+  if 'members' = any (room_rows.touched) then
+    select jsonb_agg(to_jsonb(m) order by m.rev, m.user_id) into v_part
+    from chat.room_members as m
+    where m.room_id = room_rows.room_id
+      and m.rev > room_rows.above
+      and m.rev <= room_rows.up_to;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('members', v_part);
+    end if;
+  end if;
+  if 'messages' = any (room_rows.touched) then
+    select jsonb_agg(to_jsonb(m) order by m.rev, m.seq) into v_part
+    from chat.messages as m
+    where m.room_id = room_rows.room_id
+      and m.rev > room_rows.above
+      and m.rev <= room_rows.up_to
+      and m.seq > room_rows.visible_after;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('messages', v_part);
+    end if;
+  end if;
+  return v_rows;
+end;
+$$;
+
+comment on function chat_private.room_rows(uuid, bigint, bigint, bigint, text[]) is
+  $$Gather the rows of a room that were stamped in a range of numbers.
+
+Args:
+  room_id: the room.
+  above: the number before the first one.
+  up_to: the last number.
+  visible_after: rows about messages up to this seq are left out.
+  touched: the kinds of rows to look at.
+
+Returns:
+  {kind: [rows]}, without empty kinds.$$;
+
+create function chat_private.user_rows(user_id uuid, above bigint, up_to bigint, touched text[])
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_rows jsonb := '{}';
+  v_part jsonb;
+begin
+  if 'memberships' = any (user_rows.touched) then
+    select jsonb_agg(to_jsonb(m) order by m.user_rev, m.room_id) into v_part
+    from chat.room_members as m
+    where m.user_id = user_rows.user_id
+      and m.user_rev > user_rows.above
+      and m.user_rev <= user_rows.up_to;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('memberships', v_part);
+    end if;
+  end if;
+  return v_rows;
+end;
+$$;
+
+comment on function chat_private.user_rows(uuid, bigint, bigint, text[]) is
+  $$Gather the rows of a person's own stream that were stamped in a range of numbers.
+
+Args:
+  user_id: whose stream.
+  above: the number before the first one.
+  up_to: the last number.
+  touched: the kinds of rows to look at.
+
+Returns:
+  {kind: [rows]}, without empty kinds.$$;
+
+-- The lowest message that a step is about; somebody who may not see it must not be sent it.
+create function chat_private.lowest_seq(changed jsonb)
+returns bigint
+language sql
+immutable
+set search_path = ''
+return (
+  select min((entry.value ->> 'seq')::bigint)
+  from jsonb_each(lowest_seq.changed) as kind (name, entries),
+    jsonb_array_elements(kind.entries) as entry (value)
+  where entry.value ? 'seq'
+);
+
+comment on function chat_private.lowest_seq(jsonb) is
+  'Return the lowest seq among the rows of a step; null when none is about a message.';
+
+-- Announcing must never cost a write: an error is a warning, and a blocked partition a short wait.
+-- What is lost here is found by the next pull.
+create function chat_private.tg_rooms__announce()
+returns trigger
+language plpgsql
+volatile
+-- definer: writes realtime.messages, which belongs to the platform
+security definer
+set search_path = ''
+set lock_timeout = '250ms'
+as $$
+declare
+  v_step jsonb := jsonb_build_object('room_id', new.id, 'from', old.rev, 'to', new.rev);
+  v_full jsonb;
+begin
+  v_full := v_step || jsonb_build_object(
+    'rows', chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched)
+  );
+  if octet_length(v_full::text) > 32768
+    or (
+      new.newest_visible_after > 0
+      and chat_private.lowest_seq(v_full -> 'rows') <= new.newest_visible_after
+    )
+  then
+    v_full := v_step;
+  end if;
+
+  -- What realtime.send would insert, for all recipients at once: a call per member takes a
+  -- subtransaction each and is half as fast.
+  insert into realtime.messages (id, topic, extension, event, payload, private)
+  select
+    event.id, event.topic, 'broadcast', event.name,
+    event.payload || jsonb_build_object('id', event.id), true
+  from (
+    -- Small: the server names the recipients, so who was removed is simply not among them.
+    select
+      gen_random_uuid(), 'user:' || m.user_id || ':' || s.epoch, 'changed', v_full
+    from chat.room_members as m
+    join chat_private.user_streams as s on s.user_id = m.user_id
+    where not old.is_large and m.room_id = new.id and m.left_at is null
+    union all
+    -- Large: one event for everybody on the topic, which the removed no longer share. Replay reads
+    -- past row level security, so what newcomers must not see is never on it.
+    select
+      gen_random_uuid(), 'room:' || new.id || ':' || new.epoch, 'changed',
+      case when new.history = 'all' then v_full else v_step end
+    where new.is_large and new.epoch = old.epoch
+    union all
+    -- Who is mentioned in a large room should know without looking at it.
+    select
+      gen_random_uuid(), 'user:' || m.user_id || ':' || s.epoch, 'changed', v_full
+    from jsonb_array_elements(v_full #> '{rows,messages}') as message (value),
+      jsonb_array_elements_text(message.value -> 'mentions') as mention (user_id)
+    join chat.room_members as m
+      on m.room_id = new.id and m.user_id = mention.user_id::uuid and m.left_at is null
+    join chat_private.user_streams as s on s.user_id = m.user_id
+    where old.is_large and message.value ->> 'kind' = 'text'
+    union all
+    -- A lost membership: the old topic is told to move on, and nothing else.
+    select
+      gen_random_uuid(), 'room:' || new.id || ':' || old.epoch, 'epoch_changed',
+      v_step || jsonb_build_object('epoch', new.epoch)
+    where new.epoch > old.epoch
+  ) as event (id, topic, name, payload);
+  return null;
+exception
+  when others then
+    raise warning 'step %..% of room % was not announced: %', old.rev, new.rev, new.id, sqlerrm;
+    return null;
+end;
+$$;
+
+create trigger _900_announce after update of rev on chat.rooms
+  for each row when (new.rev > old.rev)
+  execute function chat_private.tg_rooms__announce();
+
+create function chat_private.tg_user_streams__announce()
+returns trigger
+language plpgsql
+volatile
+-- definer: writes realtime.messages, which belongs to the platform
+security definer
+set search_path = ''
+set lock_timeout = '250ms'
+as $$
+begin
+  -- A new epoch is told on the old topic: these are the person's own rows, and nothing follows
+  -- them there.
+  insert into realtime.messages (id, topic, extension, event, payload, private)
+  select
+    event.id, event.topic, 'broadcast', event.name,
+    case when octet_length(event.payload::text) > 32768 then event.payload - 'rows' else event.payload end
+      || jsonb_build_object('id', event.id),
+    true
+  from (
+    select
+      gen_random_uuid(),
+      'user:' || o.user_id || ':' || o.epoch,
+      case when n.epoch > o.epoch then 'epoch_changed' else 'changed' end,
+      jsonb_build_object(
+        'user_id', o.user_id, 'from', o.rev, 'to', n.rev,
+        'rows', chat_private.user_rows(o.user_id, o.rev, n.rev, n.touched)
+      ) || case
+        when n.epoch > o.epoch then jsonb_build_object('epoch', n.epoch) else '{}'
+      end
+    from old_rows as o
+    join new_rows as n on n.user_id = o.user_id
+    where n.rev > o.rev
+  ) as event (id, topic, name, payload);
+  return null;
+exception
+  when others then
+    raise warning 'steps of user streams were not announced: %', sqlerrm;
+    return null;
+end;
+$$;
+
+create trigger _900_announce after update on chat_private.user_streams
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function chat_private.tg_user_streams__announce();
+
+revoke execute on function
+  chat_private.room_rows(uuid, bigint, bigint, bigint, text[]),
+  chat_private.user_rows(uuid, bigint, bigint, text[]),
+  chat_private.lowest_seq(jsonb),
+  chat_private.tg_rooms__announce(),
+  chat_private.tg_user_streams__announce()
+  from public, anon, authenticated;
