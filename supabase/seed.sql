@@ -2,12 +2,12 @@
 -- Running it again changes nothing.
 
 insert into auth.users (
-  instance_id, id, aud, role, email, encrypted_password, email_confirmed_at,
+  id, aud, role, email, encrypted_password, email_confirmed_at,
   raw_app_meta_data, raw_user_meta_data, created_at, updated_at,
   confirmation_token, recovery_token, email_change, email_change_token_new
 )
 select
-  '00000000-0000-0000-0000-000000000000', person.id, 'authenticated', 'authenticated',
+  person.id, 'authenticated', 'authenticated',
   lower(person.name) || '@parley.example',
   extensions.crypt('parley-demo', extensions.gen_salt('bf', 6)), now(),
   '{"provider": "email", "providers": ["email"]}',
@@ -20,6 +20,19 @@ from (
   ('da900000-0000-4000-8000-000000000004'::uuid, 'Dan')
 ) as person (id, name)
 on conflict do nothing;
+
+-- Hosted Auth finds people by instance; the local stand-in has no such column.
+do $$
+begin
+  if exists (
+    select from pg_attribute
+    where attrelid = 'auth.users'::regclass and attname = 'instance_id'
+  ) then
+    execute 'update auth.users set instance_id = ''00000000-0000-0000-0000-000000000000''
+      where instance_id is null and email like ''%@parley.example''';
+  end if;
+end;
+$$;
 
 insert into auth.identities (id, user_id, provider, provider_id, identity_data)
 select

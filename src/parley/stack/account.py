@@ -24,14 +24,14 @@ UNPRIVILEGED = ("postgres", "nobody")
 class Account:
     """A user id and a group id, or ``None`` twice: whoever runs this process."""
 
-    uid: int | None
-    gid: int | None
+    uid: int | None = None
+    gid: int | None = None
 
     @classmethod
     def current(cls) -> Account:
         """Return the account for Postgres. Raises StateUnusable when root has none to use."""
         if os.geteuid() != 0:
-            return cls(None, None)
+            return cls()
         for name in UNPRIVILEGED:
             try:
                 entry = pwd.getpwnam(name)

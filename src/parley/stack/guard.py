@@ -1,10 +1,11 @@
 """A tiny process between the supervisor and one part: the part never outlives the supervisor.
 
-``python -I guard.py [--as UID GID] SIGNAL GRACE COMMAND...`` starts the command and holds the read
-end of a pipe from the supervisor as its standard input. When the pipe closes, because the
-supervisor wants so or because it is gone, the guard sends SIGNAL, and SIGKILL after GRACE seconds.
-It prints the process id of the command on its first line and exits as the command did. A portable
-stand-in for Linux' parent-death signal; only the standard library, so that it starts in no time.
+``python -I guard.py UID GID LOCK SIGNAL GRACE COMMAND...`` starts the command as that user (``-``
+for the same one), with the descriptor LOCK left open, and holds the read end of a pipe from the
+supervisor as its standard input. When the pipe closes, because the supervisor wants so or because
+it is gone, the guard sends SIGNAL, and SIGKILL after GRACE seconds. It prints the process id of the
+command and exits as the command did. A portable stand-in for Linux' parent-death signal; only the
+standard library, so that it starts in no time.
 """
 
 from __future__ import annotations
@@ -16,29 +17,29 @@ import subprocess
 import sys
 import time
 
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main(arguments: list[str]) -> int:
-    uid = gid = None
-    if arguments[0] == "--as":
-        uid, gid = int(arguments[1]), int(arguments[2])
-        arguments = arguments[3:]
-    stop_signal, grace, command = int(arguments[0]), float(arguments[1]), arguments[2:]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    """Run the command of these arguments and return its exit code."""
+    uid, gid = (None if word == "-" else int(word) for word in arguments[:2])
+    lock, stop_signal, grace = int(arguments[2]), int(arguments[3]), float(arguments[4])
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     child = subprocess.Popen(
-        command,
+        arguments[5:],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
+        pass_fds=(lock,),
         user=uid,
         group=gid,
         extra_groups=None if uid is None else [],
         start_new_session=True,
-        restore_signals=True,
-        preexec_fn=forget_ignored_signals,
+        preexec_fn=heed_signals,
     )
     os.write(1, f"{child.pid}\n".encode())
     os.close(1)
@@ -49,9 +50,9 @@ def main(arguments: list[str]) -> int:
     return child.wait()
 
 
-def forget_ignored_signals() -> None:
+def heed_signals() -> None:
     """Give the command the usual signal handling: ignored signals are inherited."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
 
 

@@ -11,17 +11,18 @@ import json
 import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg
 from psycopg import sql
 
-from parley.errors import NodeMissing, StateUnusable
-from parley.stack.binaries import node_modules
+from parley.errors import NodeMissing
+from parley.stack.binaries import node_modules, read_manifest
 from parley.stack.part import Part
 from parley.stack.port import HOST
+from parley.stack.project import Project
 from parley.stack.state import State, write_private
 
 START_SECONDS = 60.0
@@ -34,6 +35,13 @@ TAKEN_OVER = {
     "auth": ("jwt_expiry", "enable_signup", "minimum_password_length"),
     "auth.email": ("enable_signup", "enable_confirmations"),
     "storage": ("file_size_limit",),
+}
+
+ENVIRONMENT = {
+    "LITE_TELEMETRY": "0",
+    "DO_NOT_TRACK": "1",
+    "EXPERIMENTAL_STORAGE": "1",
+    "NO_COLOR": "1",
 }
 
 
@@ -58,7 +66,7 @@ def find_node() -> str:
 class Lite:
     """The lite server of one stack; ``port`` is where it listens, for the front door only."""
 
-    def __init__(self, state: State, project: Path, port: int) -> None:
+    def __init__(self, state: State, project: Project, port: int) -> None:
         self.state = state
         self.project = project
         self.port = port
@@ -66,11 +74,54 @@ class Lite:
         self.package = node_modules() / "@supabase" / "lite"
         self.folder = state.home / "lite"
 
+    @property
+    def version(self) -> str:
+        """The version of the package."""
+        return str(read_manifest(self.package)["version"])
+
+    async def begin(self, lock: int) -> Part:
+        """Start the server as ``lite_rest`` and warm it up. Raises PartFailed."""
+        self.write_config(self.state.rest_db_url)
+        return await self.part(lock).begin(self.is_warm, START_SECONDS)
+
+    async def make_schemas(self, lock: int) -> None:
+        """Let lite make ``auth``, ``storage`` and ``supabase_migrations``, and hand them on.
+
+        It runs as the superuser meanwhile, and gets no request: at the first one it would grant
+        everything to everybody.
+        """
+        self.write_config(self.state.admin_db_url)
+        part = await self.part(lock).begin(self.listens, START_SECONDS)
+        await part.stop()
+        async with await psycopg.AsyncConnection.connect(self.state.admin_db_url) as connection:
+            await connection.execute(HANDOVER.read_bytes())
+            await connection.execute(
+                sql.SQL("alter role lite_rest password {}").format(
+                    sql.Literal(self.state.rest_password)
+                )
+            )
+
+    def part(self, lock: int) -> Part:
+        """Return the process, to be started after ``write_config``."""
+        program = self.package / "dist" / "cli" / "index.js"
+        return Part(
+            name="lite",
+            command=[
+                *(self.node, str(program), "start", "--no-admin"),
+                *("--config", "supabase/config.toml"),
+            ],
+            log=self.state.log("lite"),
+            lock=lock,
+            environment=ENVIRONMENT,
+            folder=self.folder,
+            grace=3.0,
+        )
+
     def write_config(self, database_url: str) -> None:
         """Write the configuration for a start with this database URL."""
-        config: dict[str, dict[str, Any]] = {name: {} for name in TAKEN_OVER}
+        config: dict[str, dict[str, Any]] = {}
         for name, keys in TAKEN_OVER.items():
-            section = read_section(self.project / "config.toml", name)
+            section = self.project.section(name)
             config[name] = {key: section[key] for key in keys if key in section}
         config["api"]["port"] = self.port
         config["db"] = {"driver": "postgres", "url": database_url}
@@ -84,37 +135,8 @@ class Lite:
         config["storage"]["enabled"] = True
         write_private(self.folder / "supabase" / "config.toml", to_toml(config))
 
-    def part(self) -> Part:
-        """Return the process, to be started after ``write_config``."""
-        return Part(
-            name="lite",
-            command=[
-                self.node,
-                str(self.package / "dist" / "cli" / "index.js"),
-                "start",
-                "--no-admin",
-                "--config",
-                "supabase/config.toml",
-            ],
-            log=self.state.log("lite"),
-            environment={
-                "LITE_TELEMETRY": "0",
-                "DO_NOT_TRACK": "1",
-                "EXPERIMENTAL_STORAGE": "1",
-                "NODE_NO_WARNINGS": "1",
-                "NO_COLOR": "1",
-            },
-            folder=self.folder,
-            grace=3.0,
-        )
-
-    async def start(self, part: Part) -> None:
-        """Start the server and wait until it takes connections. Raises PartFailed."""
-        await part.start()
-        await part.until(self.listens, START_SECONDS)
-
     async def listens(self) -> bool:
-        """Say whether the server takes connections; no request, as the first one grants."""
+        """Say whether the server takes connections."""
         try:
             _, writer = await asyncio.open_connection(HOST, self.port)
         except OSError:
@@ -122,34 +144,18 @@ class Lite:
         writer.close()
         return True
 
-    async def make_schemas(self) -> None:
-        """Let lite make ``auth``, ``storage`` and ``supabase_migrations``, and hand them on."""
-        self.write_config(self.state.admin_db_url)
-        part = self.part()
+    async def is_warm(self) -> bool:
+        """Say whether the server answers; the first request makes it read the schema."""
+        url = f"http://{HOST}:{self.port}/rest/v1/no_such_table"
+        headers = {"apikey": self.state.publishable_key}
         try:
-            await self.start(part)
-        finally:
-            await part.stop()
-        async with await psycopg.AsyncConnection.connect(self.state.admin_db_url) as connection:
-            await connection.execute(HANDOVER.read_text())
-            await connection.execute(
-                sql.SQL("alter role lite_rest password {}").format(
-                    sql.Literal(self.state.rest_password)
-                )
-            )
-
-
-def read_section(config: Path, name: str) -> dict[str, Any]:
-    """Return a section of the project's config.toml, empty when absent. Raises StateUnusable."""
-    try:
-        section: Any = tomllib.loads(config.read_text())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise StateUnusable(f"{config} cannot be read: {error}.", "Correct the file.") from error
-    for word in name.split("."):
-        section = section.get(word, {})
-    return dict(section)
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
+                session.get(url, headers=headers) as answer,
+            ):
+                return answer.status < 500
+        except (aiohttp.ClientError, TimeoutError):
+            return False
 
 
 def to_toml(config: dict[str, dict[str, Any]]) -> str:

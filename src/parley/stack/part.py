@@ -13,6 +13,7 @@ from pathlib import Path
 
 from parley.errors import DiskFull, PartFailed
 from parley.stack.account import Account
+from parley.stack.state import refusal
 
 GUARD = Path(__file__).with_name("guard.py")
 POLL_SECONDS = 0.02
@@ -20,14 +21,18 @@ POLL_SECONDS = 0.02
 
 @dataclass
 class Part:
-    """A command that runs until it is stopped. ``grace`` is in seconds."""
+    """A command that runs until it is stopped. ``grace`` is in seconds.
+
+    ``lock`` is the descriptor of the parts' lock, which the process inherits.
+    """
 
     name: str
     command: Sequence[str]
     log: Path
+    lock: int
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
-    account: Account = field(default_factory=lambda: Account(None, None))
+    account: Account = field(default_factory=Account)
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0
     pid: int | None = field(default=None, init=False)
@@ -35,17 +40,22 @@ class Part:
 
     async def start(self) -> None:
         """Start the process. Raises PartFailed when it cannot be started at all."""
-        identity = [] if self.account.uid is None else [
-            "--as", str(self.account.uid), str(self.account.gid)
-        ]
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            log = self.log.open("ab")
+        except OSError as error:
+            raise refusal(self.log.parent, error) from error
+        uid, gid = self.account.uid, self.account.gid
+        with log:
             self._guard = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", str(GUARD), *identity,
-                str(int(self.stop_signal)), str(self.grace), *self.command,
+                *(sys.executable, "-I", str(GUARD)),
+                *("-" if uid is None else str(uid), "-" if gid is None else str(gid)),
+                *(str(self.lock), str(int(self.stop_signal)), str(self.grace)),
+                *self.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                pass_fds=(self.lock,),
                 env={**os.environ, **self.environment},
                 cwd=self.folder,
                 start_new_session=True,
@@ -66,6 +76,7 @@ class Part:
         assert self._guard is not None
         code = await self._guard.wait()
         if code < 0 and self.pid is not None:
+            # Somebody killed the guard, so nobody else stops what it guarded.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         return code
@@ -78,15 +89,25 @@ class Part:
         self._guard.stdin.close()
         await self.wait()
 
-    async def until(self, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
-        """Wait for ``ready``. Raises PartFailed when the process ends or the time is over."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not await ready():
-            if not self.is_running:
-                raise self.failure("ended while it was starting")
-            if asyncio.get_running_loop().time() > deadline:
-                raise self.failure(f"was not ready within {seconds:.0f} s")
-            await asyncio.sleep(POLL_SECONDS)
+    async def begin(self, ready: Callable[[], Awaitable[bool]], seconds: float) -> Part:
+        """Start the process, wait for ``ready``, and return this part.
+
+        Raises PartFailed when the process ends or the time is over; it does not run then.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        try:
+            await self.start()
+            while not await ready():
+                if not self.is_running:
+                    raise self.failure("ended while it was starting")
+                if clock() > deadline:
+                    raise self.failure(f"was not ready within {seconds:.0f} s")
+                await asyncio.sleep(POLL_SECONDS)
+        except BaseException:
+            await self.stop()
+            raise
+        return self
 
     def failure(self, reason: str) -> PartFailed | DiskFull:
         """Describe a failure of this part with the last line of its log."""

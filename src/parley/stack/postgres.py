@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hashlib
-import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from psycopg import sql
 
 from parley.errors import DiskFull, OtherMajorVersion, PartFailed
 from parley.stack.account import Account, abandoned_clusters, cluster_folder
-from parley.stack.binaries import install_server
+from parley.stack.binaries import install_server, node_modules, package_name, read_manifest
 from parley.stack.part import Part
 from parley.stack.state import State
 
@@ -55,6 +54,12 @@ class Postgres:
         self.server = install_server()
 
     @property
+    def version(self) -> str:
+        """The version of the server, such as 17.10."""
+        full = read_manifest(node_modules() / package_name())["version"]
+        return ".".join(str(full).split(".")[:2])
+
+    @property
     def is_complete(self) -> bool:
         """Say whether the cluster has been made, platform objects included."""
         return self.marker.is_file()
@@ -82,7 +87,7 @@ class Postgres:
             finally:
                 password.unlink()
         except OSError as error:
-            if error.errno == 28:
+            if error.errno == errno.ENOSPC:
                 raise no_room(self.folder) from error
             raise
 
@@ -119,26 +124,22 @@ class Postgres:
                 "Run 'parley doctor', or choose another folder with --data.",
             )
 
-    def part(self) -> Part:
-        """Return the process that serves this cluster."""
+    async def begin(self, lock: int) -> Part:
+        """Start the server and wait until it answers. Raises PartFailed, OtherMajorVersion."""
+        check_version(self.data)
         settings = {**SETTINGS, "port": str(self.state.db_port)}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        return Part(
+        part = Part(
             name="postgres",
             command=[str(self.server / "bin" / "postgres"), "-D", str(self.data), *options],
             log=self.state.log("postgres"),
+            lock=lock,
             folder=self.folder,
             account=self.account,
             stop_signal=signal.SIGINT,
             grace=20.0,
         )
-
-    async def start(self, part: Part) -> None:
-        """Start the server and wait until it answers. Raises PartFailed, OtherMajorVersion."""
-        check_version(self.data)
-        self.stop_leftover()
-        await part.start()
-        await part.until(self.answers, START_SECONDS)
+        return await part.begin(self.answers, START_SECONDS)
 
     async def answers(self) -> bool:
         """Say whether the server takes connections."""
@@ -150,12 +151,6 @@ class Postgres:
             return False
         await connection.close()
         return True
-
-    def stop_leftover(self) -> None:
-        """Stop a server that a killed supervisor and a killed guard left on this cluster."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-            os.kill(pid, signal.SIGQUIT)
 
     async def install_platform(self) -> None:
         """Run platform.sql and set the passwords of this stack."""

@@ -1,19 +1,17 @@
 """The state folder: what a stack remembers between two starts.
 
-``stack.json`` holds ports, passwords and keys (mode 0600), ``lock`` is held by the running
-supervisor, ``running.json`` says what runs, ``logs/`` has a file per part.
+``stack.json`` holds ports, passwords and keys (mode 0600), ``running.json`` says what runs,
+``lock`` and ``parts`` are held while something does, ``logs/`` has a file per part.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import errno
 import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from urllib.parse import quote
 
 import jwt
 
-from parley.errors import AlreadyRunning, DiskFull, StateUnusable
+from parley.errors import DiskFull, StateUnusable
 
 DEFAULT_HOME = Path(".parley")
 ROLE_TOKEN_SECONDS = 10 * 365 * 24 * 3600
@@ -51,9 +49,9 @@ class State:
             admin_password=secrets.token_hex(16),
             password=secrets.token_hex(16),
             rest_password=secrets.token_hex(16),
-            jwt_secret=secrets.token_urlsafe(48),
-            publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
-            secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
+            jwt_secret=secrets.token_hex(32),
+            publishable_key=f"sb_publishable_{secrets.token_hex(16)}",
+            secret_key=f"sb_secret_{secrets.token_hex(16)}",
         )
 
     @classmethod
@@ -126,9 +124,6 @@ class State:
         return self.home / "running.json"
 
 
-assert {field.name for field in fields(State)} >= {"home", "api_port"}
-
-
 def find_home(data: Path | None) -> Path:
     """Return the state folder: the argument, ``PARLEY_HOME`` or ``.parley`` here."""
     chosen = data or Path(os.environ.get("PARLEY_HOME") or DEFAULT_HOME)
@@ -150,42 +145,9 @@ def write_private(path: Path, text: str) -> None:
 
 def refusal(folder: Path, error: OSError) -> StateUnusable | DiskFull:
     """Translate a failed write below a folder into a sentence."""
-    if error.errno in (28, 122, 69):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"There is no room left for {folder}.", "Free some space, then try again.")
     return StateUnusable(
         f"{folder} cannot be written: {error.strerror}.",
         "Choose another folder with --data, or make this one yours.",
     )
-
-
-@contextlib.contextmanager
-def hold_lock(home: Path) -> Iterator[None]:
-    """Hold the folder for one supervisor. Raises AlreadyRunning, StateUnusable."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock = (home / "lock").open("a")
-    except OSError as error:
-        raise refusal(home, error) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(
-                f"A stack already runs from {home}.",
-                "Use it ('parley status'), stop it ('parley down'), or choose another --data.",
-            ) from error
-        yield
-
-
-def is_locked(home: Path) -> bool:
-    """Say whether a supervisor runs from this folder."""
-    try:
-        lock = (home / "lock").open("r")
-    except OSError:
-        return False
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
