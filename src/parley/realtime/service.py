@@ -78,7 +78,7 @@ class Realtime:
 
     async def start(self) -> None:
         """Begin to read the WAL and to keep partitions; returns at once."""
-        self._replication.start(self._feed.take)
+        self._replication.start(self._feed.take, lambda: self._tables.is_behind)
         self._tables.start()
         self._janitor.start()
         if self.settings.profile.limits.channelless_s is not None:

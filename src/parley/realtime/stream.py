@@ -1,0 +1,175 @@
+"""One connection that reads the WAL, on the event loop and without a thread.
+
+psycopg2's replication cursor in asynchronous mode: the loop watches its socket, and every message
+that is there is taken before the loop goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol, cast
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+
+from parley.realtime.pgoutput import Begin, Change, Commit, Decoder
+
+log = logging.getLogger(__name__)
+
+SESSION = "-c bytea_output=hex -c datestyle=ISO -c timezone=UTC -c extra_float_digits=1"
+BATCH = 500
+"""Messages taken before the sockets get a turn."""
+RESUME_S = 0.02
+"""How soon a reader that waits for a backlog looks again."""
+
+Sink = Callable[[Sequence[Change], datetime], None]
+"""Takes a transaction's changes and the time it committed."""
+
+
+class _Cursor(Protocol):
+    """What is used of psycopg2's replication cursor."""
+
+    @property
+    def wal_end(self) -> int:
+        """Up to where the server has sent everything."""
+
+    def read_message(self) -> psycopg2.extras.ReplicationMessage | None:
+        """The next message, or None when there is none yet."""
+
+    def send_feedback(self, *, flush_lsn: int, force: bool) -> None:
+        """Tell the server what needs not be kept any more."""
+
+
+class WalStream:
+    """Reads a slot from ``position`` on and hands over whole transactions.
+
+    A transaction is complete or was not there at all, so a connection that breaks in the middle
+    of one repeats nothing: the next stream goes on at this one's ``position``.
+    """
+
+    def __init__(self, position: int, sink: Sink, is_behind: Callable[[], bool]) -> None:
+        self.position = position
+        self._sink = sink
+        self._is_behind = is_behind
+        self._connection: psycopg2.extensions.connection | None = None
+        self._cursor: _Cursor | None = None
+        self._decoder = Decoder()
+        self._begun: Begin | None = None
+        self._changes: list[Change] = []
+        self._resume: asyncio.Handle | None = None
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the error that ended the connection."""
+
+    async def open(self, url: str, slot: str, publications: Sequence[str]) -> None:
+        """Connect and begin to read; raises psycopg2's errors."""
+        connection = psycopg2.connect(
+            url,
+            connection_factory=psycopg2.extras.LogicalReplicationConnection,
+            options=SESSION,
+            async_=True,
+        )
+        self._connection = connection
+        await _until_idle(connection)
+        cursor = connection.cursor()
+        cursor.start_replication(
+            slot_name=slot,
+            start_lsn=self.position,
+            options={"proto_version": "1", "publication_names": ",".join(publications)},
+        )
+        await _until_idle(connection)
+        self._cursor = cast(_Cursor, cursor)
+        self._watch()
+
+    def confirm(self) -> None:
+        """Tell the server how far everything was handed over."""
+        if self._cursor is not None:
+            if self._begun is None and self._resume is None:
+                self.position = max(self.position, self._cursor.wal_end)
+            self._cursor.send_feedback(flush_lsn=self.position, force=True)
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self._resume is not None:
+            self._resume.cancel()
+        if self._connection is not None:
+            if not self._connection.closed:
+                asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            self._connection.close()
+        self.ended.cancel()
+
+    def _watch(self) -> None:
+        if self._connection is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._connection.fileno(), self._on_readable)
+            self._on_readable()
+
+    def _on_readable(self) -> None:
+        self._resume = None
+        if self.ended.done() or self._cursor is None or self._connection is None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._is_behind():
+            loop.remove_reader(self._connection.fileno())
+            self._resume = loop.call_later(RESUME_S, self._watch)
+            return
+        try:
+            for _ in range(BATCH):
+                message = self._cursor.read_message()
+                if message is None:
+                    return
+                self._take(message.payload)
+        except psycopg2.Error as error:
+            self._fail(error)
+        except Exception:
+            log.exception("a message of the WAL could not be read")
+            self._fail(OSError("a message of the WAL could not be read"))
+        else:
+            self._resume = loop.call_soon(self._on_readable)
+
+    def _fail(self, error: Exception) -> None:
+        if self._connection is not None and not self._connection.closed:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+        self.ended.set_exception(error)
+
+    def _take(self, payload: bytes) -> None:
+        match self._decoder.decode(payload):
+            case Begin() as begin:
+                self._begun, self._changes = begin, []
+            case Change() as change:
+                self._changes.append(change)
+            case Commit() as commit:
+                begun, changes = self._begun, self._changes
+                self._begun, self._changes = None, []
+                self.position = commit.end_lsn
+                if begun is not None:
+                    self._sink(changes, begun.committed_at)
+
+
+async def _until_idle(connection: psycopg2.extensions.connection) -> None:
+    """Let an asynchronous connection finish what it is doing."""
+    loop = asyncio.get_running_loop()
+    while True:
+        state = connection.poll()
+        if state == psycopg2.extensions.POLL_OK:
+            return
+        turn: asyncio.Future[None] = loop.create_future()
+        descriptor = connection.fileno()
+        watch, ignore = (
+            (loop.add_reader, loop.remove_reader)
+            if state == psycopg2.extensions.POLL_READ
+            else (loop.add_writer, loop.remove_writer)
+        )
+        watch(descriptor, _settle, turn)
+        try:
+            await turn
+        finally:
+            ignore(descriptor)
+
+
+def _settle(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
