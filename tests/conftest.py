@@ -1,0 +1,98 @@
+"""What all suites share: a stack of their own, or the one the environment names.
+
+``SUPABASE_URL``, ``SUPABASE_KEY``, ``SUPABASE_SERVICE_KEY``, ``SUPABASE_JWT_SECRET``,
+``DATABASE_URL`` (role postgres) and ``ADMIN_DATABASE_URL`` together name a stack; the suites then
+run against it unchanged. Otherwise one is started on free ports and stopped at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import pytest_asyncio
+from psycopg.conninfo import conninfo_to_dict
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
+
+from parley.stack import Stack, Status
+
+HELPERS = Path(__file__).parent.parent / "supabase" / "tests" / "000000_helpers.sql"
+DATABASE = "parley_tests"
+TEMPLATE = f"{DATABASE}_tmpl"
+
+
+async def make_template(stack: Stack) -> None:
+    """Keep the migrated database as a template, before anything connects to it."""
+    urls = stack.status
+    with psycopg.connect(urls.db_url, dbname="template1", autocommit=True) as connection:
+        connection.execute(f"create database {TEMPLATE} template postgres is_template true")
+    with psycopg.connect(urls.admin_db_url, dbname=TEMPLATE, autocommit=True) as connection:
+        connection.execute("create extension pgtap with schema extensions")
+    with psycopg.connect(urls.db_url, dbname=TEMPLATE, autocommit=True) as connection:
+        connection.execute(HELPERS.read_text())
+
+
+def named_stack() -> Status | None:
+    """Return the stack that the environment names."""
+    if "SUPABASE_URL" not in os.environ:
+        return None
+    return Status(
+        running=True,
+        ready=True,
+        data="",
+        api_url=os.environ["SUPABASE_URL"],
+        db_url=os.environ["DATABASE_URL"],
+        admin_db_url=os.environ["ADMIN_DATABASE_URL"],
+        publishable_key=os.environ["SUPABASE_KEY"],
+        secret_key=os.environ["SUPABASE_SERVICE_KEY"],
+        jwt_secret=os.environ["SUPABASE_JWT_SECRET"],
+    )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack() -> AsyncIterator[Status]:
+    """Urls and keys of a running stack with all migrations and without a seed."""
+    named = named_stack()
+    if named is not None:
+        yield named
+        return
+    with tempfile.TemporaryDirectory(prefix="parley-tests-") as folder:
+        own = Stack(Path(folder), port=0, db_port=0)
+        try:
+            yield await own.up(before_services=make_template)
+        finally:
+            await own.down()
+
+
+@pytest.fixture(scope="session")
+def server(stack: Status) -> NoopExecutor:
+    """Where pytest-postgresql clones its databases."""
+    url = conninfo_to_dict(stack.db_url)
+    if stack.data:
+        return NoopExecutor(
+            host=str(url["host"]),
+            port=int(url["port"] or 5432),
+            user=str(url["user"]),
+            password=str(url["password"]),
+            dbname=DATABASE,
+            options="",
+            maintenance_dbname="template1",
+        )
+    pytest.fail("These tests clone a migrated database; run them with a stack of their own.")
+
+
+postgresql = factories.postgresql("server")
+
+
+@pytest.fixture
+def database(postgresql: psycopg.Connection) -> Iterator[str]:
+    """The URL of a migrated database of this test's own, dropped afterwards."""
+    info = postgresql.info
+    yield (
+        f"postgresql://{info.user}:{info.password}@{info.host}:{info.port}/{info.dbname}"
+    )
