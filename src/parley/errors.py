@@ -1,17 +1,17 @@
 """Everything Parley raises on purpose.
 
-    ParleyError                      any expected failure
-    └── StackError                   the local stack cannot do what was asked
-        ├── AlreadyRunning           a stack already uses this state folder
-        ├── NotRunning               no stack uses this state folder
-        ├── PortTaken                another program listens on the port
-        ├── NodeMissing              Node is absent or older than 20
-        ├── PackagesMissing          the npm packages are not installed
-        ├── OtherMajorVersion        the data folder belongs to another Postgres
-        ├── DiskFull                 the disk has no room left
-        ├── StateUnusable            the state folder cannot be read or written
-        ├── MigrationFailed          a migration or the seed was refused
-        └── PartFailed               a part of the stack does not start
+ParleyError                      any expected failure
+└── StackError                   the local stack cannot do what was asked
+    ├── AlreadyRunning           a stack already uses this state folder
+    ├── NotRunning               no stack uses this state folder
+    ├── PortTaken                another program listens on the port
+    ├── NodeMissing              Node is absent or older than 20
+    ├── PackagesMissing          the npm packages are not installed
+    ├── OtherMajorVersion        the data folder belongs to another Postgres
+    ├── DiskFull                 the disk has no room left
+    ├── StateUnusable            the state folder cannot be read or written
+    ├── MigrationFailed          a migration or the seed was refused
+    └── PartFailed               a part of the stack does not start
 """
 
 from __future__ import annotations

@@ -27,9 +27,11 @@ PGTAP_PACKAGE = "@electric-sql/pglite-pgtap"
 def node_modules() -> Path:
     """Return the folder of the installed npm packages. Raises PackagesMissing."""
     override = os.environ.get("PARLEY_NODE_MODULES")
-    places = [Path(override)] if override else [
-        folder / "node_modules" for folder in (*Path(__file__).parents, Path.cwd())
-    ]
+    places = (
+        [Path(override)]
+        if override
+        else [folder / "node_modules" for folder in (*Path(__file__).parents, Path.cwd())]
+    )
     for place in places:
         if (place / "@supabase" / "lite" / "package.json").is_file():
             return place
@@ -41,7 +43,9 @@ def read_manifest(package: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((package / "package.json").read_text())
     except (OSError, ValueError) as error:
-        raise PackagesMissing(f"The npm package {package.name} is not installed.", INSTALL) from error
+        raise PackagesMissing(
+            f"The npm package {package.name} is not installed.", INSTALL
+        ) from error
     return manifest
 
 

@@ -17,19 +17,19 @@ import subprocess
 import sys
 import time
 
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SURVIVED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command of these arguments and return its exit code."""
     uid, gid = (None if word == "-" else int(word) for word in arguments[:2])
     lock, stop_signal, grace = int(arguments[2]), int(arguments[3]), float(arguments[4])
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+    for number in SURVIVED:
+        signal.signal(number, take_no_notice)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, take_no_notice)
     child = subprocess.Popen(
         arguments[5:],
         stdin=subprocess.DEVNULL,
@@ -39,7 +39,6 @@ def main(arguments: list[str]) -> int:
         group=gid,
         extra_groups=None if uid is None else [],
         start_new_session=True,
-        preexec_fn=heed_signals,
     )
     os.write(1, f"{child.pid}\n".encode())
     os.close(1)
@@ -50,10 +49,8 @@ def main(arguments: list[str]) -> int:
     return child.wait()
 
 
-def heed_signals() -> None:
-    """Give the command the usual signal handling: ignored signals are inherited."""
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_DFL)
+def take_no_notice(number: int, frame: object) -> None:
+    """Survive a signal. Unlike an ignored signal, this is not inherited by the command."""
 
 
 def wait_for_end(child: subprocess.Popen[bytes], wake: int) -> None:

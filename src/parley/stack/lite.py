@@ -20,7 +20,7 @@ from psycopg import sql
 
 from parley.errors import NodeMissing
 from parley.stack.binaries import node_modules, read_manifest
-from parley.stack.part import Part
+from parley.stack.part import Part, Process
 from parley.stack.port import HOST
 from parley.stack.project import Project
 from parley.stack.state import State, write_private
@@ -28,6 +28,7 @@ from parley.stack.state import State, write_private
 START_SECONDS = 60.0
 OLDEST_NODE = 20
 HANDOVER = Path(__file__).with_name("lite.sql")
+PRELOADED = Path(__file__).with_name("lite.mjs")
 
 # What is taken over from the project's config.toml, by section.
 TAKEN_OVER = {
@@ -79,7 +80,7 @@ class Lite:
         """The version of the package."""
         return str(read_manifest(self.package)["version"])
 
-    async def begin(self, lock: int) -> Part:
+    async def begin(self, lock: int) -> Process:
         """Start the server as ``lite_rest`` and warm it up. Raises PartFailed."""
         self.write_config(self.state.rest_db_url)
         return await self.part(lock).begin(self.is_warm, START_SECONDS)
@@ -91,8 +92,8 @@ class Lite:
         everything to everybody.
         """
         self.write_config(self.state.admin_db_url)
-        part = await self.part(lock).begin(self.listens, START_SECONDS)
-        await part.stop()
+        process = await self.part(lock).begin(self.listens, START_SECONDS)
+        await process.stop()
         async with await psycopg.AsyncConnection.connect(self.state.admin_db_url) as connection:
             await connection.execute(HANDOVER.read_bytes())
             await connection.execute(
@@ -107,8 +108,8 @@ class Lite:
         return Part(
             name="lite",
             command=[
-                *(self.node, str(program), "start", "--no-admin"),
-                *("--config", "supabase/config.toml"),
+                *(self.node, "--import", PRELOADED.as_uri(), str(program)),
+                *("start", "--no-admin", "--config", "supabase/config.toml"),
             ],
             log=self.state.log("lite"),
             lock=lock,
@@ -146,8 +147,8 @@ class Lite:
 
     async def is_warm(self) -> bool:
         """Say whether the server answers; the first request makes it read the schema."""
-        url = f"http://{HOST}:{self.port}/rest/v1/no_such_table"
-        headers = {"apikey": self.state.publishable_key}
+        url = f"http://{HOST}:{self.port}/rest/v1/"
+        headers = {"apikey": self.state.secret_key}
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,

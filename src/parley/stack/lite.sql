@@ -93,6 +93,7 @@ grant supabase_storage_admin to postgres with inherit true, set false;
 -- every table it is to know about, also on those that do not exist yet.
 create role lite_rest login noinherit;
 alter role lite_rest set statement_timeout = '8s';
+alter role lite_rest set client_min_messages = error;
 alter role lite_rest set search_path = "$user", public, extensions;
 grant anon, authenticated, service_role to lite_rest;
 grant supabase_storage_admin to lite_rest with inherit true, set false;

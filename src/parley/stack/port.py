@@ -19,8 +19,10 @@ def choose_port(wanted: int, purpose: str, option: str) -> int:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            words = "is taken by another program" if error.errno == errno.EADDRINUSE else (
-                "may not be used by this user"
+            words = (
+                "is taken by another program"
+                if error.errno == errno.EADDRINUSE
+                else ("may not be used by this user")
             )
             raise PortTaken(
                 f"Port {wanted}, wanted for {purpose}, {words}.",

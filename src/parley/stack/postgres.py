@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from psycopg import sql
 from parley.errors import DiskFull, OtherMajorVersion, PartFailed
 from parley.stack.account import Account, abandoned_clusters, cluster_folder
 from parley.stack.binaries import install_server, node_modules, package_name, read_manifest
-from parley.stack.part import Part
+from parley.stack.part import Part, Process
 from parley.stack.state import State
 
 MAJOR_VERSION = "17"
@@ -61,17 +62,22 @@ class Postgres:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether the cluster has been made, platform objects included."""
-        return self.marker.is_file()
+        """Say whether the cluster has been made for this stack, platform objects included."""
+        return self._marker().get("stack") == self.state.id
 
     @property
     def is_current(self) -> bool:
         """Say whether the platform objects are the ones of this version of Parley."""
-        return self.marker.read_text() == platform_digest()
+        return self._marker().get("platform") == platform_digest()
+
+    def _marker(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.marker.read_text()))
+        except (OSError, ValueError):
+            return {}
 
     def create(self) -> None:
-        """Run initdb. Raises OtherMajorVersion, DiskFull, PartFailed."""
-        check_version(self.data)
+        """Run initdb, in place of what an unfinished one left. Raises DiskFull, PartFailed."""
         sweep()
         self.remove()
         try:
@@ -124,7 +130,7 @@ class Postgres:
                 "Run 'parley doctor', or choose another folder with --data.",
             )
 
-    async def begin(self, lock: int) -> Part:
+    async def begin(self, lock: int) -> Process:
         """Start the server and wait until it answers. Raises PartFailed, OtherMajorVersion."""
         check_version(self.data)
         settings = {**SETTINGS, "port": str(self.state.db_port)}
@@ -161,8 +167,8 @@ class Postgres:
             )
 
     def finish(self) -> None:
-        """Remember that the cluster is complete."""
-        self.marker.write_text(platform_digest())
+        """Remember that the cluster is complete, and whose it is."""
+        self.marker.write_text(json.dumps({"stack": self.state.id, "platform": platform_digest()}))
 
     def remove(self) -> None:
         """Delete the cluster."""

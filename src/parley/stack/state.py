@@ -27,9 +27,13 @@ ROLE_TOKEN_SECONDS = 10 * 365 * 24 * 3600
 
 @dataclass
 class State:
-    """Ports, passwords and keys of one stack. A port of 0 has not been chosen yet."""
+    """Ports, passwords and keys of one stack. A port of 0 has not been chosen yet.
+
+    ``id`` tells this stack from an earlier one in the same folder.
+    """
 
     home: Path
+    id: str
     api_port: int
     db_port: int
     admin_password: str
@@ -44,6 +48,7 @@ class State:
         """Make up the secrets of a new stack."""
         return cls(
             home=home,
+            id=secrets.token_hex(8),
             api_port=0,
             db_port=0,
             admin_password=secrets.token_hex(16),
