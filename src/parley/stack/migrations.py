@@ -25,7 +25,7 @@ async def push_migrations(state: State, project: Project) -> None:
     The CLI gets the password from the environment and a folder of its own for what it remembers;
     it reports nothing to anybody.
     """
-    if not project.migrations:
+    if not await has_pending(state, project):
         return
     process = await asyncio.create_subprocess_exec(
         find_node(),
@@ -48,6 +48,14 @@ async def push_migrations(state: State, project: Project) -> None:
     if process.returncode != 0:
         raise MigrationFailed(explain_refusal(output, words), AGAIN)
     remember_digests(state, project)
+
+
+async def has_pending(state: State, project: Project) -> bool:
+    """Say whether files and history differ; starting the CLI to hear that takes a while."""
+    async with await psycopg.AsyncConnection.connect(state.db_url) as connection:
+        rows = await connection.execute("select version from supabase_migrations.schema_migrations")
+        applied = {version for (version,) in await rows.fetchall()}
+    return applied != {path.name.split("_")[0] for path in project.migrations}
 
 
 def explain_refusal(output: str, words: str) -> str:

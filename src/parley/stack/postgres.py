@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -211,5 +212,14 @@ def no_room(folder: Path) -> DiskFull:
 def sweep() -> None:
     """Delete root's clusters whose state folder is gone, unless a server still runs there."""
     for cluster in abandoned_clusters():
-        if not (cluster / "data" / "postmaster.pid").exists():
+        if not has_server(cluster / "data"):
             shutil.rmtree(cluster, ignore_errors=True)
+
+
+def has_server(data: Path) -> bool:
+    """Say whether the process that a cluster names as its server exists."""
+    try:
+        os.kill(int((data / "postmaster.pid").read_text().split()[0]), 0)
+    except (OSError, ValueError, IndexError):
+        return False
+    return True
