@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,13 +20,21 @@ from parley.realtime.session import Session
 from parley.realtime.settings import Limits
 from parley.realtime.tokens import Tokens
 
+NOW = int(time.time())
 SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
 
 
 def make_token(role: str | None = "authenticated", *, lasts_s: float = 3600, **claims: Any) -> str:
     """Sign a token that is good for ``lasts_s`` seconds."""
-    values = {"role": role, "exp": round(time.time() + lasts_s), **claims}
+    values = {"role": role, "exp": NOW + lasts_s, **claims}
     return jwt.encode({name: each for name, each in values.items() if each is not None}, SECRET)
+
+
+async def settle(condition: Callable[[], bool], within_s: float = 2.0) -> None:
+    """Wait until something is so; fails when it is not in time."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -104,7 +113,7 @@ class Archive:
     def __init__(self) -> None:
         self.stored: list[Stored] = []
         self.wishes: list[Replay] = []
-        self.meanwhile = lambda: None
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def replay(self, topic: str, wish: Replay) -> Sequence[Stored]:
         """Say what was set."""
@@ -158,7 +167,7 @@ class Core:
         self.authorizer, self.archive = Authorizer(), Archive()
         self.wal, self.tables = Wal(), Tables()
         self.database_error: ProbeError | None = None
-        self.now = time.time()
+        self.now = float(NOW)
         self.context = Context(
             tokens=Tokens(SECRET, {"sb_publishable_x": make_token("anon")}),
             limits=limits or Limits(),

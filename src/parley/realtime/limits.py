@@ -28,7 +28,7 @@ class Rate:
         self._clock = clock
         self._since = clock()
         self._open = 0
-        self._ticks: deque[int] = deque(maxlen=TICKS)
+        self._ticks: deque[int] = deque(maxlen=TICKS - 1)
 
     def add(self, count: int = 1) -> None:
         """Count events that happen now."""

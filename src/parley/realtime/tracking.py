@@ -25,8 +25,8 @@ async def presence(context: Context, channel: Channel, push: Push) -> None:
         case "track":
             await _track(context, channel, push, payload.get("payload", {}))
         case "untrack":
-            context.depart(channel.key, channel)
             channel.reply(push, "ok", {})
+            context.depart(channel.key, channel)
         case _:
             channel.reply(push, "error", {})
 
