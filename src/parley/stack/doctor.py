@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -88,9 +87,7 @@ def describe_data(home: Path) -> str:
 
 def describe_room() -> str:
     """Say how much room there is for a database. Raises DiskFull."""
-    shared = shared_folder()
-    check_room(shared)
-    return f"{shutil.disk_usage(shared).free // 1024**2} MB free"
+    return f"{check_room(shared_folder()) // 1024**2} MB free"
 
 
 def describe_state(home: Path) -> str:

@@ -195,10 +195,13 @@ def check_version(data: Path) -> None:
         )
 
 
-def check_room(folder: Path) -> None:
-    """Refuse to begin what will not fit. Raises DiskFull."""
-    if shutil.disk_usage(folder).free < NEEDED_BYTES:
+def check_room(folder: Path) -> int:
+    """Return the free bytes where a folder is or will be. Raises DiskFull when too few."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if free < NEEDED_BYTES:
         raise no_room(folder)
+    return free
 
 
 def no_room(folder: Path) -> DiskFull:
