@@ -55,6 +55,31 @@ comment on function chat_private.is_tenant_member(uuid) is 'Tell whether the cal
 revoke execute on function chat_private.is_tenant_member(uuid) from public, anon, authenticated;
 grant execute on function chat_private.is_tenant_member(uuid) to authenticated;
 
+-- Whoever lets people into a room holds their places in the tenant first, and whoever takes one away
+-- waits: nobody ends up in a room of a tenant they have left. Tenants come before rooms in the order
+-- of locks.
+create function chat_private.hold_tenant_places(tenant_id uuid, user_ids uuid[])
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform
+  from chat.tenant_members as t
+  where t.tenant_id = hold_tenant_places.tenant_id
+    and t.user_id = any (hold_tenant_places.user_ids)
+  order by t.user_id
+  for share;
+end;
+$$;
+
+comment on function chat_private.hold_tenant_places(uuid, uuid[]) is
+  'Keep people in a tenant until the end of the transaction.';
+
+revoke execute on function chat_private.hold_tenant_places(uuid, uuid[])
+  from public, anon, authenticated;
+
 alter table chat.tenants enable row level security;
 alter table chat.tenant_members enable row level security;
 

@@ -24,6 +24,9 @@ comment on column chat.profiles.label is 'Any word of the app: tourist, guide, s
 comment on column chat.profiles.avatar_path is 'A path in storage, never a URL.';
 comment on column chat.profiles.closed_at is 'When the account ended; the row stays for old messages.';
 
+-- Maintenance looks for accounts that ended.
+create index profiles_closed on chat.profiles (user_id) where closed_at is not null;
+
 alter table chat.tenant_members
   add constraint tenant_members_user_id_fkey foreign key (user_id) references chat.profiles (user_id);
 

@@ -78,7 +78,8 @@ begin
     from unnest(create_room.member_ids) as u (user_id)
     where u.user_id <> v_me
   );
-  perform chat_private.require_people(v_tenant, v_people);
+  perform chat_private.hold_tenant_places(v_tenant, v_people || v_me);
+  perform chat_private.require_people(v_tenant, v_people || v_me);
 
   insert into chat.rooms (
     tenant_id, kind, name, is_public, history, default_role, created_by,

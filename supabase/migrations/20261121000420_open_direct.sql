@@ -45,6 +45,9 @@ begin
       hint = 'Check the id, or ask to be added to their tenant.';
   end if;
 
+  perform chat_private.hold_tenant_places(v_tenant, array[v_me, v_them]);
+  perform chat_private.require_people(v_tenant, array[v_me, v_them]);
+
   -- Whoever comes second waits here for the first, and then finds the room below.
   insert into chat.rooms (tenant_id, kind, low_user, high_user, created_by, member_count, is_large)
   select
@@ -59,7 +62,7 @@ begin
     where r.tenant_id = v_tenant
       and r.low_user = least(v_me, v_them)
       and r.high_user = greatest(v_me, v_them);
-    return v_room;
+    return chat_private.reopen_direct(v_room.id, v_me);
   end if;
 
   perform chat_private.lock_users(array[v_me, v_them]);
@@ -78,6 +81,46 @@ begin
   return v_room;
 end;
 $$;
+
+-- Leaving the tenant ended their memberships; meeting there again continues the old room.
+create function chat_private.reopen_direct(room_id uuid, actor_id uuid)
+returns chat.rooms
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_room chat.rooms;
+  v_gone uuid[];
+begin
+  select r.* into v_room from chat.rooms as r where r.id = reopen_direct.room_id;
+  if v_room.member_count = 2 then
+    return v_room;
+  end if;
+
+  select r.* into v_room
+  from chat.rooms as r
+  where r.id = reopen_direct.room_id
+  for no key update;
+  v_gone := array(
+    select m.user_id
+    from chat.room_members as m
+    where m.room_id = v_room.id and m.left_at is not null
+    order by m.user_id
+  );
+  if v_gone <> '{}' then
+    update chat.rooms as r set archived_at = null where r.id = v_room.id;
+    perform chat_private.begin_memberships(
+      v_room, v_gone, 'member', null, reopen_direct.actor_id, 'member_joined'
+    );
+    select r.* into v_room from chat.rooms as r where r.id = v_room.id;
+  end if;
+  return v_room;
+end;
+$$;
+
+comment on function chat_private.reopen_direct(uuid, uuid) is
+  'Let both people into their direct room again; nothing for who is in.';
 
 create function chat.open_direct(
   user_id uuid,
@@ -111,6 +154,7 @@ Raises:
   user_not_found: nobody with that id shares a tenant with the caller.$$;
 
 revoke execute on function
+  chat_private.reopen_direct(uuid, uuid),
   chat_private.open_direct(uuid, uuid, text, text), chat.open_direct(uuid, uuid, text, text)
   from public, anon, authenticated;
 grant execute on function

@@ -15,6 +15,9 @@ declare
   v_member chat.room_members;
 begin
   perform chat_private.require_joinable(join_room.room_id);
+  perform chat_private.hold_tenant_places(
+    (select r.tenant_id from chat.rooms as r where r.id = join_room.room_id), array[v_me]
+  );
   select r.* into v_room
   from chat.rooms as r
   where r.id = join_room.room_id

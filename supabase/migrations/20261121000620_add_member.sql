@@ -21,6 +21,11 @@ begin
       detail = 'A role is owner, admin, moderator, member or reader.',
       hint = 'Leave it out for a member.';
   end if;
+  perform chat_private.require_member(add_member.room_id);
+  perform chat_private.hold_tenant_places(
+    (select r.tenant_id from chat.rooms as r where r.id = add_member.room_id),
+    array[add_member.user_id]
+  );
   v_room := chat_private.lock_room(add_member.room_id);
   v_me := chat_private.require_member(add_member.room_id);
   perform chat_private.require_right(v_room, v_me, 'moderator');
@@ -59,62 +64,19 @@ declare
   v_reason text := nullif(chat_private.clean_line(remove_member.reason, 'reason', 500), '');
   v_room chat.rooms;
   v_me chat.room_members;
-  v_role text;
 begin
   v_room := chat_private.lock_room(remove_member.room_id);
   v_me := chat_private.require_member(remove_member.room_id);
   if remove_member.user_id = v_me.user_id then
     return chat_private.leave_room(remove_member.room_id);
   end if;
-  v_role := chat_private.require_target(v_room, v_me, remove_member.user_id);
+  perform chat_private.require_target(v_room, v_me, remove_member.user_id);
 
   return chat_private.end_membership(
     v_room, remove_member.user_id, v_me.user_id, 'member_removed', v_reason, false
   );
 end;
 $$;
-
--- Taking somebody out works in an archived room too: archiving must not shelter anybody.
-create function chat_private.require_target(room chat.rooms, me chat.room_members, user_id uuid)
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_room chat.rooms := require_target.room;
-  v_role text;
-begin
-  v_room.archived_at := null;
-  perform chat_private.require_right(v_room, require_target.me, 'moderator');
-
-  select m.role into v_role
-  from chat.room_members as m
-  where m.room_id = v_room.id
-    and m.user_id = require_target.user_id
-    and m.left_at is null;
-  if not found then
-    raise exception using
-      errcode = 'PT404',
-      message = 'user_not_found',
-      detail = format('There is no member %s in this room.', require_target.user_id),
-      hint = 'Check the id with list_members.';
-  end if;
-  perform chat_private.require_outranked(require_target.me, v_role);
-  return v_role;
-end;
-$$;
-
-comment on function chat_private.require_target(chat.rooms, chat.room_members, uuid) is
-  $$Find the member that a moderator acts on.
-
-Returns:
-  Their role.
-
-Raises:
-  member_muted: the caller may only read.
-  not_allowed: the caller is no moderator, or does not outrank them.
-  user_not_found: they are not in the room.$$;
 
 create function chat.add_member(
   room_id uuid,
@@ -179,7 +141,6 @@ Raises:
   invalid_input: the reason holds control characters.$$;
 
 revoke execute on function
-  chat_private.require_target(chat.rooms, chat.room_members, uuid),
   chat_private.add_member(uuid, uuid, text, text), chat.add_member(uuid, uuid, text, text),
   chat_private.remove_member(uuid, uuid, text), chat.remove_member(uuid, uuid, text)
   from public, anon, authenticated;

@@ -86,6 +86,16 @@ begin
       v_rows := v_rows || jsonb_build_object('memberships', v_part);
     end if;
   end if;
+  if 'preferences' = any (user_rows.touched) then
+    select jsonb_agg(to_jsonb(p) order by p.rev, p.room_id) into v_part
+    from chat.room_preferences as p
+    where p.user_id = user_rows.user_id
+      and p.rev > user_rows.above
+      and p.rev <= user_rows.up_to;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('preferences', v_part);
+    end if;
+  end if;
   return v_rows;
 end;
 $$;

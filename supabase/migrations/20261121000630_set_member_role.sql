@@ -1,0 +1,95 @@
+-- set_member_role: promotion, demotion, and handing a room over.
+
+create function chat_private.set_member_role(room_id uuid, user_id uuid, role text)
+returns chat.room_members
+language plpgsql
+volatile
+-- definer: writes tables that nobody may write
+security definer
+set search_path = ''
+as $$
+declare
+  v_room chat.rooms;
+  v_me chat.room_members;
+  v_member chat.room_members;
+begin
+  if chat_private.role_rank(set_member_role.role) is null then
+    raise exception using
+      errcode = 'PT400',
+      message = 'invalid_input',
+      detail = 'A role is owner, admin, moderator, member or reader.',
+      hint = 'Pass one of these.';
+  end if;
+  v_room := chat_private.lock_room(set_member_role.room_id);
+  v_me := chat_private.require_member(set_member_role.room_id);
+  -- Everybody may step down, nobody up.
+  if set_member_role.user_id = v_me.user_id and v_room.kind = 'group' then
+    perform chat_private.require_right(v_room, v_me, set_member_role.role);
+  else
+    perform chat_private.require_right(v_room, v_me, 'admin');
+    perform chat_private.require_target(v_room, v_me, set_member_role.user_id);
+    perform chat_private.require_outranked(v_me, set_member_role.role);
+  end if;
+
+  select m.* into v_member
+  from chat.room_members as m
+  where m.room_id = v_room.id and m.user_id = set_member_role.user_id;
+  if v_member.role = set_member_role.role then
+    return v_member;
+  end if;
+  if v_member.role = 'owner' then
+    perform chat_private.require_another_owner(v_room.id, v_member.user_id);
+  end if;
+
+  update chat.room_members as m
+  set role = set_member_role.role, rev = v_room.rev + 1
+  where m.room_id = v_room.id and m.user_id = v_member.user_id
+  returning m.* into v_member;
+  perform chat_private.add_system_message(
+    v_room.id, v_room.last_seq + 1, v_room.rev + 1, v_me.user_id,
+    'made_' || set_member_role.role, array[v_member.user_id]
+  );
+  update chat.rooms as r
+  set rev = v_room.rev + 1, last_seq = v_room.last_seq + 1, touched = '{members,messages}'
+  where r.id = v_room.id;
+  return v_member;
+end;
+$$;
+
+create function chat.set_member_role(room_id uuid, user_id uuid, role text)
+returns chat.room_members
+language sql
+volatile
+set search_path = ''
+return chat_private.set_member_role(room_id, user_id, role);
+
+comment on function chat.set_member_role(uuid, uuid, text) is
+  $$Change what somebody is in a group room.
+
+Admins change who is below them, to roles below their own. Owners change everybody, other owners
+included; to hand a room over, make somebody owner and step down. Everybody may step down.
+
+Args:
+  room_id: a room the caller administers.
+  user_id: a member; the caller's own id steps down.
+  role: owner, admin, moderator, member or reader.
+
+Returns:
+  Their membership; unchanged when the role is the same.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  invalid_input: there is no such role.
+  room_not_found: the room does not exist, or the caller is not in it.
+  room_archived: the room can only be read.
+  member_muted: the caller may only read.
+  not_allowed: the caller's role is too low for this, or it is a direct room.
+  user_not_found: they are not in the room.
+  last_owner: the room would be left without an owner.$$;
+
+revoke execute on function
+  chat_private.set_member_role(uuid, uuid, text), chat.set_member_role(uuid, uuid, text)
+  from public, anon, authenticated;
+grant execute on function
+  chat_private.set_member_role(uuid, uuid, text), chat.set_member_role(uuid, uuid, text)
+  to authenticated;

@@ -1,0 +1,136 @@
+-- set_room_preferences: how a person wants a room, for themselves alone.
+
+create table chat.room_preferences (
+  user_id uuid not null references chat.profiles (user_id),
+  room_id uuid not null references chat.rooms (id),
+  notify text not null default 'all',
+  snoozed_until timestamptz,
+  archived boolean not null default false,
+  pinned boolean not null default false,
+  rev bigint not null,
+  constraint room_preferences_pkey primary key (user_id, room_id),
+  constraint notify_is_known check (notify in ('all', 'mentions', 'none'))
+);
+
+comment on table chat.room_preferences is 'How each person wants each room; nobody else sees it.';
+comment on column chat.room_preferences.notify is 'Which messages may ring: all, mentions or none.';
+comment on column chat.room_preferences.snoozed_until is 'Nothing rings until then.';
+comment on column chat.room_preferences.archived is 'Put away on the start screen.';
+comment on column chat.room_preferences.pinned is 'Kept on top of the start screen.';
+comment on column chat.room_preferences.rev is 'The number in this person''s own stream.';
+
+create index room_preferences_by_rev on chat.room_preferences (user_id, rev);
+create index room_preferences_by_room on chat.room_preferences (room_id);
+
+create function chat_private.set_room_preferences(
+  room_id uuid,
+  notify text,
+  snoozed_until timestamptz,
+  archived boolean,
+  pinned boolean
+)
+returns chat.room_preferences
+language plpgsql
+volatile
+-- definer: writes tables that nobody may write
+security definer
+set search_path = ''
+as $$
+declare
+  v_me chat.room_members;
+  v_rev bigint;
+  v_old chat.room_preferences;
+  v_new chat.room_preferences;
+begin
+  if set_room_preferences.notify not in ('all', 'mentions', 'none') then
+    raise exception using
+      errcode = 'PT400',
+      message = 'invalid_input',
+      detail = 'notify is all, mentions or none.',
+      hint = 'Leave out what should stay as it is.';
+  end if;
+  v_me := chat_private.require_member(set_room_preferences.room_id);
+  perform chat_private.lock_users(array[v_me.user_id]);
+  select s.rev + 1 into v_rev from chat_private.user_streams as s where s.user_id = v_me.user_id;
+
+  select p.* into v_old
+  from chat.room_preferences as p
+  where p.user_id = v_me.user_id and p.room_id = v_me.room_id;
+  v_new := v_old;
+  v_new.user_id := v_me.user_id;
+  v_new.room_id := v_me.room_id;
+  v_new.notify := coalesce(set_room_preferences.notify, v_old.notify, 'all');
+  v_new.snoozed_until := nullif(
+    coalesce(set_room_preferences.snoozed_until, v_old.snoozed_until), '-infinity'
+  );
+  v_new.archived := coalesce(set_room_preferences.archived, v_old.archived, false);
+  v_new.pinned := coalesce(set_room_preferences.pinned, v_old.pinned, false);
+  if v_new.snoozed_until = 'infinity' then
+    v_new.snoozed_until := '9999-12-31 00:00:00+00';
+  end if;
+  if v_new is not distinct from v_old then
+    return v_old;
+  end if;
+
+  v_new.rev := v_rev;
+  insert into chat.room_preferences
+  select v_new.*
+  on conflict on constraint room_preferences_pkey do update
+  set
+    notify = excluded.notify,
+    snoozed_until = excluded.snoozed_until,
+    archived = excluded.archived,
+    pinned = excluded.pinned,
+    rev = excluded.rev;
+  perform chat_private.bump_users(array[v_me.user_id], '{preferences}');
+  return v_new;
+end;
+$$;
+
+create function chat.set_room_preferences(
+  room_id uuid,
+  notify text default null,
+  snoozed_until timestamptz default null,
+  archived boolean default null,
+  pinned boolean default null
+)
+returns chat.room_preferences
+language sql
+volatile
+set search_path = ''
+return chat_private.set_room_preferences(room_id, notify, snoozed_until, archived, pinned);
+
+comment on function chat.set_room_preferences(uuid, text, timestamptz, boolean, boolean) is
+  $$Set how the caller wants a room; what is left out or null stays as it is.
+
+Args:
+  room_id: a room the caller is in.
+  notify: all, mentions or none.
+  snoozed_until: nothing rings until then; "-infinity" ends it.
+  archived: true puts the room away on the start screen.
+  pinned: true keeps it on top.
+
+Returns:
+  The preferences.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  invalid_input: notify is none of the three.
+  room_not_found: the room does not exist, or the caller is not in it.$$;
+
+revoke execute on function
+  chat_private.set_room_preferences(uuid, text, timestamptz, boolean, boolean),
+  chat.set_room_preferences(uuid, text, timestamptz, boolean, boolean)
+  from public, anon, authenticated;
+grant execute on function
+  chat_private.set_room_preferences(uuid, text, timestamptz, boolean, boolean),
+  chat.set_room_preferences(uuid, text, timestamptz, boolean, boolean)
+  to authenticated;
+
+alter table chat.room_preferences enable row level security;
+
+create policy "people read their own preferences" on chat.room_preferences
+  for select to authenticated
+  using (user_id = (select auth.uid()));
+
+grant select on chat.room_preferences to authenticated, service_role;
