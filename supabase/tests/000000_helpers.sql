@@ -55,6 +55,19 @@ begin
 end;
 $$;
 
+-- A token of the API's own role that names nobody: a service's, or a forged one that lost its sub.
+create function tests.act_without_sub()
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform
+    set_config('role', 'authenticated', true),
+    set_config('request.jwt.claims', '{"role": "authenticated"}', true);
+end;
+$$;
+
 create function tests.stop_acting()
 returns void
 language plpgsql
@@ -164,8 +177,29 @@ $$;
 comment on function tests.changed_nothing(text) is
   'Assert that no watched stream took a number and nothing was announced.';
 
+create function tests.moved(streams jsonb, title text)
+returns text
+language sql
+volatile
+security definer
+set search_path = tests, public, extensions
+as $$
+  select is(
+    (
+      select coalesce(jsonb_object_agg(h.stream, (tests.head_of(h.stream)).rev - h.rev), '{}')
+      from tests.heads as h
+      where (tests.head_of(h.stream)).rev <> h.rev
+    ),
+    moved.streams,
+    moved.title
+  );
+$$;
+
+comment on function tests.moved(jsonb, text) is
+  'Assert which of the watched streams moved, and by how many numbers.';
+
 -- Everything a room step must be, in one comparison: one number, every stamped row, each
--- recipient once.
+-- recipient once, each row of realtime.messages whole.
 create function tests.took_one_number(stream text, title text)
 returns text
 language plpgsql
@@ -178,6 +212,7 @@ declare
   v_room chat.rooms;
   v_rows jsonb;
   v_hidden boolean;
+  v_step jsonb;
   v_expected jsonb;
   v_actual jsonb;
 begin
@@ -188,36 +223,61 @@ begin
   );
   v_hidden := v_room.newest_visible_after > 0
     and chat_private.lowest_seq(v_rows) <= v_room.newest_visible_after;
+  v_step := jsonb_build_object(
+    'room_id', v_room.id, 'from', v_before.rev, 'to', v_before.rev + 1
+  );
 
   select jsonb_build_object(
     'rev', v_before.rev + 1,
-    'stamped', v_rows <> '{}',
     'events', coalesce(jsonb_agg(to_jsonb(e) order by e.topic, e.event), '[]')
   )
   into v_expected
   from (
     select
-      'user:' || m.user_id || ':' || s.epoch as topic, 'changed' as event,
-      case when v_hidden then null else v_rows end as rows
+      'user:' || m.user_id || ':' || s.epoch as topic,
+      'changed' as event,
+      case when v_hidden then v_step else v_step || jsonb_build_object('rows', v_rows) end as payload,
+      'broadcast' as extension,
+      true as private,
+      true as payload_has_id
     from chat.room_members as m
     join chat_private.user_streams as s on s.user_id = m.user_id
-    where m.room_id = v_room.id and m.left_at is null and not v_before.is_large
+    where m.room_id = v_room.id
+      and m.left_at is null
+      and (
+        not v_before.is_large
+        or exists (
+          select
+          from jsonb_array_elements(v_rows -> 'messages') as message (value)
+          where message.value ->> 'kind' = 'text'
+            and message.value -> 'mentions' ? m.user_id::text
+        )
+      )
     union all
     select
       'room:' || v_room.id || ':' || v_room.epoch, 'changed',
-      case when v_hidden or v_room.history <> 'all' then null else v_rows end
+      case
+        when v_hidden or v_room.history <> 'all' then v_step
+        else v_step || jsonb_build_object('rows', v_rows)
+      end,
+      'broadcast', true, true
     where v_room.is_large and v_room.epoch = v_before.epoch
     union all
-    select 'room:' || v_room.id || ':' || v_before.epoch, 'epoch_changed', null
+    select
+      'room:' || v_room.id || ':' || v_before.epoch, 'epoch_changed',
+      v_step || jsonb_build_object('epoch', v_room.epoch), 'broadcast', true, true
     where v_room.epoch > v_before.epoch
   ) as e;
 
   select jsonb_build_object(
     'rev', v_room.rev,
-    'stamped', v_rows <> '{}',
     'events', coalesce(
       jsonb_agg(
-        jsonb_build_object('topic', m.topic, 'event', m.event, 'rows', m.payload -> 'rows')
+        jsonb_build_object(
+          'topic', m.topic, 'event', m.event, 'payload', m.payload - 'id',
+          'extension', m.extension, 'private', m.private,
+          'payload_has_id', m.payload ->> 'id' = m.id::text
+        )
         order by m.topic, m.event
       ),
       '[]'
@@ -226,10 +286,7 @@ begin
   into v_actual
   from realtime.messages as m
   where m.payload ->> 'room_id' = v_room.id::text
-    and not exists (select from tests.seen_events as s where s.id = m.id)
-    and (m.payload ->> 'from')::bigint = v_before.rev
-    and (m.payload ->> 'to')::bigint = v_before.rev + 1
-    and m.private;
+    and not exists (select from tests.seen_events as s where s.id = m.id);
 
   return is(v_actual, v_expected, title);
 end;
@@ -264,7 +321,11 @@ begin
     'stamped', v_rows <> '{}',
     'events', coalesce(
       jsonb_agg(
-        jsonb_build_object('topic', m.topic, 'event', m.event, 'rows', m.payload -> 'rows')
+        jsonb_build_object(
+          'topic', m.topic, 'event', m.event, 'payload', m.payload - 'id',
+          'extension', m.extension, 'private', m.private,
+          'payload_has_id', m.payload ->> 'id' = m.id::text
+        )
       ),
       '[]'
     )
@@ -272,10 +333,7 @@ begin
   into v_actual
   from realtime.messages as m
   where m.payload ->> 'user_id' = v_stream.user_id::text
-    and not exists (select from tests.seen_events as s where s.id = m.id)
-    and (m.payload ->> 'from')::bigint = v_before.rev
-    and (m.payload ->> 'to')::bigint = v_before.rev + 1
-    and m.private;
+    and not exists (select from tests.seen_events as s where s.id = m.id);
 
   return is(
     v_actual,
@@ -285,7 +343,15 @@ begin
       'events', jsonb_build_array(jsonb_build_object(
         'topic', 'user:' || v_stream.user_id || ':' || v_before.epoch,
         'event', case when v_stream.epoch > v_before.epoch then 'epoch_changed' else 'changed' end,
-        'rows', v_rows
+        'payload', jsonb_build_object(
+          'user_id', v_stream.user_id, 'from', v_before.rev, 'to', v_before.rev + 1, 'rows', v_rows
+        ) || case
+          when v_stream.epoch > v_before.epoch then jsonb_build_object('epoch', v_stream.epoch)
+          else '{}'
+        end,
+        'extension', 'broadcast',
+        'private', true,
+        'payload_has_id', true
       ))
     ),
     title
@@ -295,3 +361,175 @@ $$;
 
 comment on function tests.took_one_user_number(text, text) is
   'Assert that a watched person''s stream took one number and announced it whole, once.';
+
+-- A refusal as the API shows it. Ids are blanked, because they are all that two answers may differ in.
+create function tests.refusal(statement text)
+returns jsonb
+language plpgsql
+volatile
+as $$
+declare
+  v_code text;
+  v_slug text;
+  v_detail text;
+  v_hint text;
+begin
+  execute refusal.statement;
+  return null;
+exception
+  when others then
+    get stacked diagnostics
+      v_code = returned_sqlstate, v_slug = message_text,
+      v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+    return jsonb_build_object(
+      'code', v_code, 'slug', v_slug, 'hint', v_hint,
+      'detail', regexp_replace(v_detail, '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', '<id>', 'g')
+    );
+end;
+$$;
+
+comment on function tests.refusal(text) is 'Run a statement that may fail; returns how it failed.';
+
+-- I8: what exists and may not be seen answers like what does not exist, word for word.
+create function tests.looks_absent(statement text, hidden uuid, title text)
+returns text
+language plpgsql
+volatile
+set search_path = tests, public, extensions
+as $$
+declare
+  v_absent jsonb := tests.refusal(format(looks_absent.statement, gen_random_uuid()));
+begin
+  return is(
+    tests.refusal(format(looks_absent.statement, looks_absent.hidden))
+      || jsonb_build_object('is_not_found', v_absent ->> 'code' = 'PT404'),
+    v_absent || '{"is_not_found": true}',
+    looks_absent.title
+  );
+end;
+$$;
+
+comment on function tests.looks_absent(text, uuid, text) is
+  'Assert that a call refuses a hidden id exactly as it refuses one that does not exist.';
+
+create function tests.move_to_another_tenant(name text)
+returns void
+language plpgsql
+volatile
+security definer
+as $$
+declare
+  v_tenant uuid := md5('elsewhere')::uuid;
+begin
+  insert into chat.tenants (tenant_id, name) values (v_tenant, 'Elsewhere') on conflict do nothing;
+  delete from chat.tenant_members as t where t.user_id = tests.id_of(move_to_another_tenant.name);
+  insert into chat.tenant_members (tenant_id, user_id)
+  values (v_tenant, tests.id_of(move_to_another_tenant.name));
+end;
+$$;
+
+comment on function tests.move_to_another_tenant(text) is
+  'Make somebody a person of the tenant Elsewhere, and of no other.';
+
+-- The cast of most files, in every kind of room. Ann owns, Abe is an admin, Bob a moderator, Cat a
+-- member and Rea a reader; Xen has left; Lea came last, after "early" was said. Dan is a stranger,
+-- Tom lives in another tenant. trip is small, hall is large, late shows its history to nobody who
+-- comes later (tower is large as well), plaza is public; pair is a direct room of Ann and Cat.
+create function tests.make_company()
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_kind record;
+  v_room uuid;
+begin
+  perform tests.make_people('Ann', 'Abe', 'Bob', 'Cat', 'Rea', 'Xen', 'Lea', 'Dan', 'Tom');
+  perform tests.move_to_another_tenant('Tom');
+  for v_kind in
+    select *
+    from (
+      values
+      ('trip', 'all', false, 16), ('hall', 'all', false, 2), ('late', 'since_join', false, 16),
+      ('tower', 'since_join', false, 2), ('plaza', 'all', true, 16)
+    ) as k (name, history, is_public, fanout_limit)
+  loop
+    perform tests.as_owner(
+      format('update chat_private.settings set fanout_limit = %s', v_kind.fanout_limit)
+    );
+    perform tests.act_as('Ann');
+    v_room := (chat.create_room(
+      v_kind.name, history => v_kind.history, is_public => v_kind.is_public, member_ids => array[
+        tests.id_of('Abe'), tests.id_of('Bob'), tests.id_of('Cat'), tests.id_of('Rea'),
+        tests.id_of('Xen')
+      ]
+    )).id;
+    perform tests.remember(v_kind.name, v_room);
+    perform
+      chat.set_member_role(v_room, tests.id_of('Abe'), 'admin'),
+      chat.set_member_role(v_room, tests.id_of('Bob'), 'moderator'),
+      chat.set_member_role(v_room, tests.id_of('Rea'), 'reader'),
+      chat.send_message(v_room, 'early', gen_random_uuid()),
+      chat.add_member(v_room, tests.id_of('Lea'));
+    perform tests.act_as('Xen');
+    perform chat.leave_room(v_room);
+  end loop;
+  perform tests.as_owner('update chat_private.settings set fanout_limit = 16');
+  perform tests.act_as('Ann');
+  perform tests.remember('pair', (chat.open_direct(tests.id_of('Cat'))).id);
+  perform tests.stop_acting();
+end;
+$$;
+
+comment on function tests.make_company() is 'Make the people and rooms that most files are about.';
+
+-- One operation in every kind of group room: one number, announced whole, and no other room moves.
+create function tests.takes_one_number_everywhere(name text, statement text, title text)
+returns setof text
+language plpgsql
+volatile
+as $$
+declare
+  v_stream text;
+begin
+  foreach v_stream in array '{trip,hall,late,tower,plaza}'::text[] loop
+    perform tests.watch('trip', 'hall', 'late', 'tower', 'plaza', 'pair');
+    perform tests.act_as(takes_one_number_everywhere.name);
+    execute format(takes_one_number_everywhere.statement, tests.room(v_stream));
+    return next tests.took_one_number(
+      v_stream, format('%s, in %s', takes_one_number_everywhere.title, v_stream)
+    );
+    return next tests.moved(
+      jsonb_build_object(v_stream, 1), format('… and moves nothing but %s', v_stream)
+    );
+  end loop;
+end;
+$$;
+
+comment on function tests.takes_one_number_everywhere(text, text, text) is
+  'Do the same as somebody in every kind of group room, and assert one announced number in each.';
+
+create function tests.changes_nothing_anywhere(name text, statement text, title text)
+returns setof text
+language plpgsql
+volatile
+as $$
+declare
+  v_stream text;
+begin
+  perform tests.act_as(changes_nothing_anywhere.name);
+  foreach v_stream in array '{trip,hall,late,tower,plaza}'::text[] loop
+    perform tests.watch(
+      'trip', 'hall', 'late', 'tower', 'plaza', 'pair',
+      'Ann', 'Abe', 'Bob', 'Cat', 'Rea', 'Xen', 'Lea', 'Dan', 'Tom'
+    );
+    execute format(changes_nothing_anywhere.statement, tests.room(v_stream));
+    return next tests.changed_nothing(
+      format('%s, in %s', changes_nothing_anywhere.title, v_stream)
+    );
+  end loop;
+end;
+$$;
+
+comment on function tests.changes_nothing_anywhere(text, text, text) is
+  'Repeat a call as somebody in every kind of group room, and assert that nothing happens.';
