@@ -26,13 +26,8 @@ PGTAP_PACKAGE = "@electric-sql/pglite-pgtap"
 
 def node_modules() -> Path:
     """Return the folder of the installed npm packages. Raises PackagesMissing."""
-    override = os.environ.get("PARLEY_NODE_MODULES")
-    places = (
-        [Path(override)]
-        if override
-        else [folder / "node_modules" for folder in (*Path(__file__).parents, Path.cwd())]
-    )
-    for place in places:
+    for folder in (*Path(__file__).resolve().parents, Path.cwd(), *Path.cwd().parents):
+        place = folder / "node_modules"
         if (place / "@supabase" / "lite" / "package.json").is_file():
             return place
     raise PackagesMissing("The npm packages of the stack are not installed.", INSTALL)

@@ -97,9 +97,14 @@ def needs_mending(request: web.Request, answer: aiohttp.ClientResponse) -> bool:
 
 async def mended(answer: aiohttp.ClientResponse) -> web.Response:
     """Return the whole answer with timestamps as in RFC 3339."""
-    body = TIMESTAMP.sub(rb'"\1":"\2T\3+00:00"', await answer.read())
+    body = mend(await answer.read())
     headers = without(answer.headers, CONNECTION_HEADERS | {"content-length"})
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body)
+
+
+def mend(body: bytes) -> bytes:
+    """Rewrite the timestamps of a JSON text as in RFC 3339."""
+    return TIMESTAMP.sub(rb'"\1":"\2T\3+00:00"', body)
 
 
 async def streamed(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
