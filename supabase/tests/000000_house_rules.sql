@@ -306,8 +306,8 @@ select is_empty(
         select count(*)
         from regexp_matches(
           f.source,
-          $re$raise exception using\s+?errcode = 'PT\d+?',\s+?message = '\w+?',\s+?detail = .+?,\s+?hint = .+?;$$re$,
-          'gw'
+          $re$raise exception using\s+?errcode = 'PT\d+?',\s+?message = '\w+?',\s+?detail = .+?,\s+?hint = .+?;\n$re$,
+          'g'
         )
       ) as shaped (times)
     where raised.times <> shaped.times and f.name <> 'refuse'
