@@ -428,6 +428,30 @@ $$;
 comment on function tests.looks_absent(text, uuid, text) is
   'Assert that a call refuses a hidden id exactly as it refuses one that does not exist.';
 
+create function tests.strangers_find_nothing(statement text, title text)
+returns setof text
+language plpgsql
+volatile
+as $$
+declare
+  v_name text;
+  v_stream text;
+begin
+  foreach v_name in array '{Dan,Xen,Tom}'::text[] loop
+    perform tests.act_as(v_name);
+    foreach v_stream in array '{trip,hall,late,plaza,pair}'::text[] loop
+      return next tests.looks_absent(
+        strangers_find_nothing.statement, tests.room(v_stream),
+        format('%s: %s finds no %s', strangers_find_nothing.title, v_name, v_stream)
+      );
+    end loop;
+  end loop;
+end;
+$$;
+
+comment on function tests.strangers_find_nothing(text, text) is
+  'Assert for a stranger, an ex-member and another tenant that rooms of others look like none.';
+
 create function tests.move_to_another_tenant(name text)
 returns void
 language plpgsql

@@ -1,0 +1,59 @@
+-- update_profile: what others see of me.
+begin;
+set local search_path = public, extensions;
+select no_plan();
+select tests.make_company();
+
+-- Ann
+select tests.act_as('Ann');
+select tests.watch('trip', 'hall', 'Ann', 'Cat');
+select is(
+  (chat.update_profile('  Ann Lee ', 'avatars/ann.png', 'guide')).display_name, 'Ann Lee',
+  'a name is trimmed'
+);
+select results_eq(
+  $$
+    select display_name, avatar_path, label from chat.profiles where user_id = tests.id_of('Ann')
+  $$,
+  $$ values ('Ann Lee', 'avatars/ann.png', 'guide') $$, 'the profile is what was said'
+);
+select is(
+  (chat.update_profile(label => 'host')).avatar_path, 'avatars/ann.png', 'what is left out stays'
+);
+select is((chat.update_profile(avatar_path => '')).avatar_path, null, 'an empty path clears it');
+select is((chat.update_profile(label => '')).label, null, 'an empty label clears it');
+select tests.changed_nothing('a profile takes no number in any stream');
+
+select throws_ok(
+  $$ select chat.update_profile(' ') $$, 'PT400', 'invalid_input', 'a name is not blank'
+);
+select throws_ok(
+  $$ select chat.update_profile(repeat('x', 81)) $$, 'PT400', 'invalid_input', 'a name is short'
+);
+select lives_ok($$ select chat.update_profile(repeat('x', 80)) $$, '80 characters fit');
+select throws_ok(
+  $$ select chat.update_profile(U&'a\2066b') $$, 'PT400', 'invalid_input',
+  'a name does not turn its neighbours around'
+);
+select throws_ok(
+  $$ select chat.update_profile(avatar_path => repeat('x', 501)) $$, 'PT400', 'invalid_input',
+  'a path is short'
+);
+select throws_ok(
+  $$ select chat.update_profile(label => repeat('x', 41)) $$, 'PT400', 'invalid_input',
+  'a label is short'
+);
+
+-- Signed out
+select tests.act_as_nobody();
+select throws_ok(
+  $$ select chat.update_profile('x') $$, '42501', 'permission denied for function update_profile',
+  'signed-out people have no profile'
+);
+select tests.act_without_sub();
+select throws_ok(
+  $$ select chat.update_profile('x') $$, 'PT401', 'sign_in_required', 'nor has a token without a name'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,115 @@
+-- Rooms: who sees a room, who is in it, and who is kept out.
+begin;
+set local search_path = public, extensions;
+select no_plan();
+select tests.make_company();
+select tests.make_people('Zoe');
+select tests.act_as('Ann');
+select chat.ban_member(tests.room('trip'), tests.id_of('Dan'), reason => 'spam');
+select chat.ban_member(tests.room('plaza'), tests.id_of('Zoe'));
+
+-- A member
+select tests.act_as('Cat');
+select set_eq(
+  $$ select id from chat.rooms $$, $$ select room_id from tests.rooms $$,
+  'a member sees the rooms they are in'
+);
+select set_eq(
+  $$ select user_id from chat.room_members where room_id = tests.room('trip') $$,
+  $$
+    select tests.id_of(name)
+    from unnest(array['Ann', 'Abe', 'Bob', 'Cat', 'Rea', 'Xen', 'Lea']) as n (name)
+  $$,
+  'and who is and was in them'
+);
+select is_empty($$ select from chat.bans $$, 'but not who is banned');
+select throws_ok(
+  $$ insert into chat.rooms (kind, name, tenant_id) values ('group', 'x', gen_random_uuid()) $$,
+  '42501', 'permission denied for table rooms', 'nobody writes a room'
+);
+select throws_ok(
+  $$ update chat.room_members set role = 'owner' where user_id = tests.id_of('Cat') $$,
+  '42501', 'permission denied for table room_members', 'a membership'
+);
+select throws_ok(
+  $$ delete from chat.bans $$, '42501', 'permission denied for table bans', 'or a ban'
+);
+
+-- A moderator
+select tests.act_as('Bob');
+select set_eq(
+  $$ select room_id, user_id, reason from chat.bans $$,
+  $$
+    values
+    (tests.room('trip'), tests.id_of('Dan'), 'spam'), (tests.room('plaza'), tests.id_of('Zoe'), '')
+  $$,
+  'a moderator sees the bans of their rooms'
+);
+
+-- Dan, a stranger
+select tests.act_as('Dan');
+select set_eq(
+  $$ select name from chat.rooms $$, $$ values ('plaza') $$,
+  'a stranger sees the public rooms of the tenant'
+);
+select is_empty($$ select from chat.room_members $$, 'but not who is in them');
+select is_empty($$ select from chat.bans $$, 'not even who bans them');
+
+-- Zoe, banned from the public room
+select tests.act_as('Zoe');
+select is_empty($$ select from chat.rooms $$, 'who is banned from a public room does not see it');
+select tests.change_as_owner('update chat.bans set until = now() - interval ''1 second''');
+select isnt_empty($$ select from chat.rooms $$, 'until the ban is over');
+
+-- Xen, an ex-member
+select tests.act_as('Xen');
+select set_eq(
+  $$ select name from chat.rooms $$, $$ values ('plaza') $$,
+  'an ex-member sees what a stranger sees'
+);
+select set_eq(
+  $$ select room_id, user_id from chat.room_members $$,
+  $$
+    select room_id, tests.id_of('Xen') from tests.rooms where name <> 'pair'
+  $$,
+  'and their own former memberships'
+);
+select is_empty(
+  $$ select from chat.room_members where left_at is null $$, 'which say that they have ended'
+);
+
+-- Tom, of another tenant
+select tests.act_as('Tom');
+select is_empty($$ select from chat.rooms $$, 'another tenant sees no room, public or not');
+select is_empty($$ select from chat.room_members $$, 'and nobody in one');
+
+-- Signed out
+select tests.act_as_nobody();
+select throws_ok(
+  format('select from chat.%I', name), '42501', format('permission denied for table %s', name),
+  format('signed-out people read no %s', name)
+)
+from unnest(array['rooms', 'room_members', 'bans']) as t (name);
+select tests.act_without_sub();
+select is_empty($$ select from chat.rooms $$, 'a token without a name sees no room');
+select is_empty($$ select from chat.room_members $$, 'and nobody in one');
+select tests.stop_acting();
+
+-- The data itself
+select throws_ok(
+  format('update chat.rooms set %s where id = %L', change, tests.room('trip')), '23514', null, title
+)
+from (
+  values
+  ('kind = ''direct''', 'a direct room names two people'),
+  ('name = null', 'a group has a name'),
+  ('rev = changed_rev - 1', 'a room did not change after its head'),
+  ('floor_seq = last_seq + 1', 'the floor is not above the newest message'),
+  ('is_public = true, kind = ''direct'', low_user = tests.id_of(''Ann''), high_user = tests.id_of(''Bob'')',
+    'a direct room is not public'),
+  ('retain_days = 0', 'retention lasts a day or more'),
+  ('slow_mode_seconds = -1', 'slow mode is not negative')
+) as c (change, title);
+
+select * from finish();
+rollback;
