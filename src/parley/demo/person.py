@@ -1,0 +1,131 @@
+"""One person of the demo: signed in with supabase-py, hearing what her topics carry."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from postgrest import APIError
+from realtime import AsyncRealtimeChannel, RealtimeChannelOptions, RealtimeSubscribeStates
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
+
+from parley.errors import ParleyError, PartFailed
+
+PASSWORD = "parley-demo"  # noqa: S105
+PRIVATE: RealtimeChannelOptions = {"config": {"private": True, "broadcast": None, "presence": None}}
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something heard: ``at`` is ``time.perf_counter`` at that moment."""
+
+    topic: str
+    name: str
+    payload: dict[str, Any]
+    at: float
+
+
+class Person:
+    """Somebody from supabase/seed.sql. ``heard`` has all events of all topics, in order."""
+
+    def __init__(self, name: str, user_id: str, client: AsyncClient) -> None:
+        self.name = name
+        self.user_id = user_id
+        self.heard: list[Event] = []
+        self._client = client
+        self._channels: dict[str, AsyncRealtimeChannel] = {}
+        self._news = asyncio.Event()
+
+    @classmethod
+    async def sign_in(cls, name: str, url: str, key: str) -> Person:
+        """Sign somebody in. ``url`` and ``key`` are the front door's."""
+        client = await acreate_client(url, key, AsyncClientOptions(schema="chat"))
+        answer = await client.auth.sign_in_with_password(
+            {"email": f"{name.lower()}@parley.example", "password": PASSWORD}
+        )
+        if answer.user is None or answer.session is None:
+            raise PartFailed(f"{name} could not sign in.", "Read 'parley logs lite'.")
+        await client.realtime.set_auth(answer.session.access_token)
+        return cls(name, answer.user.id, client)
+
+    async def close(self) -> None:
+        """Close the socket."""
+        await self._client.realtime.close()
+
+    async def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function of ``chat``. Raises ParleyError with its slug's class."""
+        try:
+            answer = await self._client.rpc(function, arguments).execute()
+        except APIError as error:
+            refusal = ParleyError.named(error.message or "")
+            raise refusal(
+                f"{function} refused {self.name}: {error.details or error.message}",
+                error.hint or "",
+            ) from error
+        return answer.data
+
+    async def send(self, room_id: str, body: str) -> dict[str, Any]:
+        """Send a message; returns its row in ``messages``."""
+        message = await self.call(
+            "send_message", room_id=room_id, body=body, client_id=str(uuid4())
+        )
+        return dict(message)
+
+    async def listen(self, topic: str) -> None:
+        """Join a private topic and hear its events from now on. Raises PartFailed."""
+        outcome: list[tuple[RealtimeSubscribeStates, Exception | None]] = []
+
+        def hear(broadcast: Any) -> None:
+            event = Event(topic, broadcast["event"], broadcast["payload"], time.perf_counter())
+            self.heard.append(event)
+            self._news.set()
+
+        channel = self._client.channel(topic, PRIVATE)
+        channel.on_broadcast("*", hear)
+        self._channels[topic] = channel
+        await channel.subscribe(lambda state, error: outcome.append((state, error)))
+        state, error = outcome[-1]
+        if state is not RealtimeSubscribeStates.SUBSCRIBED:
+            raise PartFailed(
+                f"{self.name} could not join {topic}: {error or state.value}.",
+                "Call explain_access with the topic, or read 'parley logs gateway'.",
+            )
+
+    async def listen_to_self(self) -> str:
+        """Join the topic of one's own steps at its present epoch; returns it."""
+        heads = await self.call("list_heads")
+        topic = f"user:{self.user_id}:{heads['user']['epoch']}"
+        await self.listen(topic)
+        return topic
+
+    async def room_epoch(self, room_id: str) -> int:
+        """Return the epoch that a room's topics carry now."""
+        heads = await self.call("list_heads")
+        epochs = {room["room_id"]: int(room["epoch"]) for room in heads["rooms"]}
+        return epochs[room_id]
+
+    async def broadcast(self, topic: str, name: str) -> None:
+        """Send an event that nobody stores, on a live topic."""
+        await self._channels[topic].send_broadcast(name, {"user_id": self.user_id})
+
+    async def hears(
+        self, matches: Callable[[Event], bool], within_s: float = PATIENCE_S
+    ) -> Event | None:
+        """Return the first event that matches, waiting for it; None when it does not come."""
+        seen = 0
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    self._news.clear()
+                    for event in self.heard[seen:]:
+                        if matches(event):
+                            return event
+                    seen = len(self.heard)
+                    await self._news.wait()
+        except TimeoutError:
+            return None
