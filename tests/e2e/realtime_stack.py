@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import socket
 import tempfile
@@ -29,6 +30,7 @@ from parley.stack.state import State
 
 SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
 KEY = "sb_publishable_of_the_tests"
+numbers = itertools.count()
 HERE = Path(__file__).parent
 
 
@@ -169,6 +171,7 @@ async def hosted(
         jwt_secret=SECRET,
         api_keys={KEY: make_token("anon", lasts_s=10**8)},
         profile=profile,
+        slot=f"of_tests_{next(numbers)}",
     )
     realtime, app, tap = Realtime(settings), web.Application(client_max_size=10**7), Tap()
     realtime.add_routes(app)

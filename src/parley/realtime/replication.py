@@ -28,7 +28,6 @@ from parley.realtime.stream import Sink, WalStream
 
 log = logging.getLogger(__name__)
 
-SLOT_PREFIX = "parley_realtime"
 PUBLICATIONS = ["supabase_realtime_messages_publication", "supabase_realtime"]
 CONNECT_TIMEOUT_S = 5.0
 CONFIRM_EVERY_S = 1.0
@@ -39,9 +38,10 @@ FAILURES = (psycopg.Error, psycopg2.Error, UnreachableError, OSError, TimeoutErr
 class Replication:
     """Keeps reading the WAL, whatever happens to the database; hands transactions over."""
 
-    def __init__(self, url: str, capture: Capture, metrics: Metrics) -> None:
+    def __init__(self, url: str, slot: str, capture: Capture, metrics: Metrics) -> None:
         self.ready = False
         self._url = url
+        self._slot_prefix = slot
         self._capture = capture
         self._metrics = metrics
         self._sink: Sink | None = None
@@ -115,7 +115,7 @@ class Replication:
 
     async def _prepare(self, connection: Connection) -> list[str]:
         """Make sure that the slot is there; returns the publications to read."""
-        parameters = {"prefix": SLOT_PREFIX, "publications": PUBLICATIONS}
+        parameters = {"prefix": self._slot_prefix, "publications": PUBLICATIONS}
         cursor = await connection.execute(query("slot_state"), parameters)
         state: dict[str, Any] = await anext(aiter(cursor))
         name = str(state["slot"])

@@ -42,7 +42,7 @@ class Realtime:
         metrics = Metrics()
         self.settings = settings
         self._database = Database(url)
-        self._replication = Replication(url, settings.profile.capture, metrics)
+        self._replication = Replication(url, settings.slot, settings.profile.capture, metrics)
         self._tables = TableChanges(self._database, metrics)
         self.context = Context(
             tokens=Tokens(settings.jwt_secret, settings.api_keys),

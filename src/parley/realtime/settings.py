@@ -106,13 +106,15 @@ class RealtimeSettings:
     """What a ``Realtime`` needs to know.
 
     ``database_url`` is a superuser's, as the real server has one. ``api_keys`` maps an opaque key
-    (``sb_publishable_…``) to the JWT it stands for.
+    (``sb_publishable_…``) to the JWT it stands for. ``slot`` begins the name of the replication
+    slot; two servers of one database need two.
     """
 
     database_url: str
     jwt_secret: str
     api_keys: Mapping[str, str] = field(default_factory=dict)
     profile: Profile = PLAIN
+    slot: str = "parley_realtime"
 
     def __repr__(self) -> str:
         return f"RealtimeSettings(profile={self.profile.name!r})"
