@@ -42,7 +42,9 @@ set search_path = ''
 as $$
 begin
   return exists (
-    select from chat.tenant_members as t
+    select
+    from chat.tenant_members as t
+    join chat.profiles as p on p.user_id = t.user_id and p.closed_at is null
     where t.tenant_id = is_tenant_member.tenant_id
       and t.user_id = auth.uid()
       and t.removed_at is null

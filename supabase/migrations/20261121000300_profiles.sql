@@ -35,12 +35,14 @@ create table chat_private.user_streams (
   user_id uuid primary key references chat.profiles (user_id),
   rev bigint not null default 0,
   epoch integer not null default 1,
+  notification_seq bigint not null default 0,
   touched text[] not null default '{}'
 ) with (fillfactor = 70);
 
 comment on table chat_private.user_streams is 'The head and epoch of each person''s own stream.';
 comment on column chat_private.user_streams.epoch is
   'Part of the user topic; raised by every removal, so that old sockets and replays go silent.';
+comment on column chat_private.user_streams.notification_seq is 'The seq of the newest notification.';
 comment on column chat_private.user_streams.touched is 'The kinds of rows the newest number stamped.';
 
 create function chat_private.shares_tenant(user_id uuid)
@@ -55,6 +57,7 @@ begin
   return exists (
     select
     from chat.tenant_members as mine
+    join chat.profiles as p on p.user_id = mine.user_id and p.closed_at is null
     join chat.tenant_members as theirs on theirs.tenant_id = mine.tenant_id
     where mine.user_id = auth.uid()
       and mine.removed_at is null

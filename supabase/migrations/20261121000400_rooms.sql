@@ -409,7 +409,9 @@ set search_path = ''
 as $$
 begin
   return exists (
-    select from chat.room_members as m
+    select
+    from chat.room_members as m
+    join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
     where m.room_id = is_moderator.room_id
       and m.user_id = auth.uid()
       and m.left_at is null

@@ -59,6 +59,8 @@ begin
     retain_days = v_new.retain_days,
     history = v_new.history,
     default_role = v_new.default_role,
+    -- What was announced with rows so far must not be replayed by who joins from now on.
+    epoch = r.epoch + (v_new.history = 'since_join' and v_room.history = 'all')::integer,
     rev = v_room.rev + 1,
     changed_rev = v_room.rev + 1,
     touched = '{rooms}'

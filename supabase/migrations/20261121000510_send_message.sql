@@ -88,8 +88,7 @@ $$;
 comment on function chat_private.hash_content(text, bigint, uuid[], boolean, jsonb) is
   'Fingerprint the content of a message as it was sent.';
 
--- The rest of the order: archived, muted, role, what it points at, slow mode, bucket. The bucket
--- is the last lock of all.
+-- The rest of the order: archived, muted, role, and what the message points at.
 create function chat_private.refusal_of_send(
   room chat.rooms,
   me chat.room_members,
@@ -98,19 +97,17 @@ create function chat_private.refusal_of_send(
 )
 returns chat_private.refusal
 language plpgsql
-volatile
+stable
 set search_path = ''
 as $$
 declare
   v_refusal chat_private.refusal;
-  v_settings chat_private.settings;
-  v_wait integer;
 begin
   v_refusal := chat_private.refusal_by_right(
     refusal_of_send.room, refusal_of_send.me,
     case when refusal_of_send.mention_all then 'moderator' else 'member' end
   );
-  if (v_refusal).slug is not null then
+  if v_refusal.slug is not null then
     return v_refusal;
   end if;
 
@@ -127,27 +124,39 @@ begin
       'Check its seq.', null
     )::chat_private.refusal;
   end if;
+  return null;
+end;
+$$;
 
-  if (refusal_of_send.room).slow_mode_seconds > 0
-    and chat_private.role_rank((refusal_of_send.me).role) < chat_private.role_rank('moderator')
+comment on function
+  chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean) is
+  'Say why a member may not send this; null when they may.';
+
+-- Slow mode guards the people, the bucket guards the database. Their rows are the last locks of all.
+create function chat_private.refusal_by_rate(room chat.rooms, me chat.room_members)
+returns chat_private.refusal
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_wait integer := 0;
+begin
+  if (refusal_by_rate.room).slow_mode_seconds > 0
+    and chat_private.role_rank((refusal_by_rate.me).role) < chat_private.role_rank('moderator')
   then
     v_wait := chat_private.take_token(
-      (refusal_of_send.me).user_id, (refusal_of_send.room).id::text,
-      1, 1.0 / (refusal_of_send.room).slow_mode_seconds
+      (refusal_by_rate.me).user_id, (refusal_by_rate.room).id::text,
+      1, 1.0 / (refusal_by_rate.room).slow_mode_seconds
     );
-    if v_wait > 0 then
-      return row(
-        'PT429', 'slow_down',
-        format('This room is in slow mode; your next message may come in %s s.', v_wait),
-        'Wait, then send it again with the same client_id.', v_wait
-      )::chat_private.refusal;
-    end if;
   end if;
-
-  select s.* into v_settings from chat_private.settings as s;
-  v_wait := chat_private.take_token(
-    (refusal_of_send.me).user_id, 'send', v_settings.send_burst, v_settings.sends_per_second
-  );
+  if v_wait = 0 then
+    select chat_private.take_token(
+      (refusal_by_rate.me).user_id, 'send', s.send_burst, s.sends_per_second
+    )
+    into v_wait
+    from chat_private.settings as s;
+  end if;
   if v_wait > 0 then
     return row(
       'PT429', 'slow_down',
@@ -159,9 +168,62 @@ begin
 end;
 $$;
 
+comment on function chat_private.refusal_by_rate(chat.rooms, chat.room_members) is
+  'Say how long a member has to wait; null when they need not, and then a token is taken.';
+
+create type chat_private.called as (mentions uuid[], notified uuid[], replied uuid);
+
+-- Whom a message calls: the mentioned who are in the room, and whom it answers. Everybody is called
+-- one by one in small rooms only; in large ones the badge of the inbox says it.
+create function chat_private.find_called(
+  room chat.rooms,
+  me chat.room_members,
+  reply_to bigint,
+  mentions uuid[],
+  mention_all boolean
+)
+returns chat_private.called
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_called chat_private.called := row('{}', '{}', null);
+begin
+  if find_called.mentions <> '{}' or (find_called.mention_all and not (find_called.room).is_large) then
+    select
+      coalesce(array_agg(m.user_id order by m.user_id) filter (
+        where m.user_id = any (find_called.mentions)
+      ), '{}'),
+      coalesce(array_agg(m.user_id order by m.user_id) filter (
+        where m.user_id <> (find_called.me).user_id
+      ), '{}')
+    into v_called.mentions, v_called.notified
+    from chat.room_members as m
+    where m.room_id = (find_called.room).id
+      and m.left_at is null
+      and (
+        m.user_id = any (find_called.mentions)
+        or (find_called.mention_all and not (find_called.room).is_large)
+      );
+  end if;
+  if find_called.reply_to is not null then
+    select m.user_id into v_called.replied
+    from chat.messages as r
+    join chat.room_members as m
+      on m.room_id = r.room_id and m.user_id = r.sender_id and m.left_at is null
+    where r.room_id = (find_called.room).id
+      and r.seq = find_called.reply_to
+      and m.user_id <> (find_called.me).user_id
+      and m.user_id <> all (v_called.notified);
+  end if;
+  return v_called;
+end;
+$$;
+
 comment on function
-  chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean) is
-  'Say why a member may not send this now; null when they may, and then a token is taken.';
+  chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean) is
+  'Find whom a message mentions and whom it should be brought to.';
 
 -- Writes the message at the place its caller has reserved under the room lock.
 create function chat_private.place_message(
@@ -172,7 +234,7 @@ create function chat_private.place_message(
   client_id uuid,
   body text,
   reply_to bigint,
-  mentions uuid[],
+  called chat_private.called,
   mention_all boolean,
   attachments jsonb,
   sent_hash bytea
@@ -183,7 +245,6 @@ volatile
 set search_path = ''
 as $$
 declare
-  v_mentions uuid[] := '{}';
   v_thread_root bigint;
   v_message chat.messages;
 begin
@@ -191,16 +252,6 @@ begin
     select coalesce(m.thread_root, m.seq) into v_thread_root
     from chat.messages as m
     where m.room_id = place_message.room_id and m.seq = place_message.reply_to;
-  end if;
-  if place_message.mentions <> '{}' then
-    v_mentions := array(
-      select m.user_id
-      from chat.room_members as m
-      where m.room_id = place_message.room_id
-        and m.user_id = any (place_message.mentions)
-        and m.left_at is null
-      order by m.user_id
-    );
   end if;
 
   insert into chat.messages (
@@ -211,7 +262,7 @@ begin
     place_message.room_id, place_message.seq, place_message.rev,
     (place_message.me).user_id, (place_message.me).label, place_message.client_id,
     place_message.body, place_message.reply_to, v_thread_root,
-    v_mentions, place_message.mention_all, place_message.attachments
+    (place_message.called).mentions, place_message.mention_all, place_message.attachments
   )
   returning * into v_message;
 
@@ -220,13 +271,33 @@ begin
     place_message.room_id, (place_message.me).user_id, place_message.client_id,
     place_message.seq, place_message.sent_hash
   );
+  insert into chat_private.message_search (room_id, seq, vector)
+  values (
+    place_message.room_id, place_message.seq,
+    to_tsvector('chat_private.search', place_message.body)
+  );
+  if (place_message.called).notified <> '{}' then
+    perform chat_private.add_notifications(
+      (place_message.called).notified, 'mention',
+      place_message.room_id, place_message.seq, (place_message.me).user_id
+    );
+  end if;
+  if (place_message.called).replied is not null then
+    perform chat_private.add_notifications(
+      array[(place_message.called).replied], 'reply',
+      place_message.room_id, place_message.seq, (place_message.me).user_id
+    );
+  end if;
   return v_message;
 end;
 $$;
 
 comment on function chat_private.place_message(
-  uuid, bigint, bigint, chat.room_members, uuid, text, bigint, uuid[], boolean, jsonb, bytea
-) is 'Write a message and remember its client_id; the caller holds the room and raises its head.';
+  uuid, bigint, bigint, chat.room_members, uuid, text, bigint, chat_private.called, boolean, jsonb,
+  bytea
+) is
+  'Write a message and all that goes with it; the caller holds the room and the called people, '
+  'and raises their heads.';
 
 create function chat_private.send_message(
   room_id uuid,
@@ -245,25 +316,32 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_mentions uuid[] := coalesce(send_message.mentions, '{}');
+  v_mention_all boolean := coalesce(send_message.mention_all, false);
   v_hash bytea;
   v_room chat.rooms;
   v_me chat.room_members;
   v_sent chat_private.sends;
+  v_called chat_private.called;
+  v_people uuid[];
+  v_refusal chat_private.refusal;
   v_message chat.messages;
 begin
   if auth.uid() is null then
     perform chat_private.current_user_id();
   end if;
-  perform chat_private.refuse(chat_private.refusal_by_content(
-    send_message.body, send_message.client_id, send_message.mentions, send_message.attachments
-  ));
+  v_refusal := chat_private.refusal_by_content(
+    send_message.body, send_message.client_id, v_mentions, send_message.attachments
+  );
+  if v_refusal.slug is not null then
+    perform chat_private.refuse(v_refusal);
+  end if;
 
   v_room := chat_private.lock_room(send_message.room_id);
   v_me := chat_private.require_member(send_message.room_id);
 
   v_hash := chat_private.hash_content(
-    send_message.body, send_message.reply_to, coalesce(send_message.mentions, '{}'),
-    coalesce(send_message.mention_all, false), send_message.attachments
+    send_message.body, send_message.reply_to, v_mentions, v_mention_all, send_message.attachments
   );
   select s.* into v_sent
   from chat_private.sends as s
@@ -274,15 +352,33 @@ begin
     return chat_private.sent_message(v_sent, v_hash);
   end if;
 
-  perform chat_private.refuse(chat_private.refusal_of_send(
-    v_room, v_me, send_message.reply_to, coalesce(send_message.mention_all, false)
-  ));
+  v_refusal := chat_private.refusal_of_send(v_room, v_me, send_message.reply_to, v_mention_all);
+  if v_refusal.slug is not null then
+    perform chat_private.refuse(v_refusal);
+  end if;
+
+  v_called := row('{}', '{}', null);
+  v_people := '{}';
+  if v_mentions <> '{}' or v_mention_all or send_message.reply_to is not null then
+    v_called := chat_private.find_called(
+      v_room, v_me, send_message.reply_to, v_mentions, v_mention_all
+    );
+    v_people := array_remove(v_called.notified || v_called.replied, null);
+    perform chat_private.lock_users(v_people);
+  end if;
+  v_refusal := chat_private.refusal_by_rate(v_room, v_me);
+  if v_refusal.slug is not null then
+    perform chat_private.refuse(v_refusal);
+  end if;
 
   v_message := chat_private.place_message(
     v_room.id, v_room.last_seq + 1, v_room.rev + 1, v_me, send_message.client_id,
-    send_message.body, send_message.reply_to, coalesce(send_message.mentions, '{}'),
-    coalesce(send_message.mention_all, false), send_message.attachments, v_hash
+    send_message.body, send_message.reply_to, v_called, v_mention_all, send_message.attachments,
+    v_hash
   );
+  if v_people <> '{}' then
+    perform chat_private.bump_users(v_people, '{notifications}');
+  end if;
   update chat.rooms as r
   set rev = v_room.rev + 1, last_seq = v_room.last_seq + 1, touched = '{messages}'
   where r.id = v_room.id;
@@ -381,8 +477,11 @@ revoke execute on function
   chat_private.refusal_by_content(text, uuid, uuid[], jsonb),
   chat_private.hash_content(text, bigint, uuid[], boolean, jsonb),
   chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean),
+  chat_private.refusal_by_rate(chat.rooms, chat.room_members),
+  chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean),
   chat_private.place_message(
-    uuid, bigint, bigint, chat.room_members, uuid, text, bigint, uuid[], boolean, jsonb, bytea
+    uuid, bigint, bigint, chat.room_members, uuid, text, bigint, chat_private.called, boolean,
+    jsonb, bytea
   ),
   chat_private.sent_message(chat_private.sends, bytea),
   chat_private.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb),

@@ -42,7 +42,11 @@ begin
     visible_after_seq = excluded.visible_after_seq,
     rev = excluded.rev,
     user_rev = excluded.user_rev;
-  perform chat_private.bump_users(begin_memberships.user_ids, '{memberships}');
+  perform chat_private.add_notifications(
+    array_remove(begin_memberships.user_ids, begin_memberships.actor_id), 'invite',
+    (begin_memberships.room).id, null, begin_memberships.actor_id
+  );
+  perform chat_private.bump_users(begin_memberships.user_ids, '{memberships,notifications}');
 
   perform chat_private.add_system_message(
     (begin_memberships.room).id, (begin_memberships.room).last_seq + 1, v_rev,

@@ -10,13 +10,14 @@ set search_path = ''
 as $$
 declare
   v_reason text := coalesce(chat_private.clean_line(ban_member.reason, 'reason', 500), '');
+  v_until timestamptz := nullif(ban_member.until, 'infinity');
   v_room chat.rooms;
   v_active chat.rooms;
   v_me chat.room_members;
   v_ban chat.bans;
   v_is_member boolean;
 begin
-  if ban_member.until <= clock_timestamp() then
+  if v_until <= clock_timestamp() then
     raise exception using
       errcode = 'PT400',
       message = 'invalid_input',
@@ -50,7 +51,7 @@ begin
     where b.room_id = v_room.id
       and b.user_id = ban_member.user_id
       and b.removed_at is null
-      and b.until is not distinct from ban_member.until
+      and b.until is not distinct from v_until
       and b.reason = v_reason;
     if found then
       return v_ban;
@@ -59,7 +60,7 @@ begin
 
   insert into chat.bans as b (room_id, user_id, until, reason, banned_by, rev)
   values (
-    v_room.id, ban_member.user_id, nullif(ban_member.until, 'infinity'), v_reason,
+    v_room.id, ban_member.user_id, v_until, v_reason,
     v_me.user_id, v_room.rev + 1
   )
   on conflict on constraint bans_pkey do update

@@ -3,7 +3,6 @@
 create table chat.invites (
   room_id uuid not null references chat.rooms (id),
   id uuid not null default gen_random_uuid(),
-  token_hash bytea not null,
   max_uses integer not null,
   used_count integer not null default 0,
   expires_at timestamptz not null,
@@ -12,14 +11,24 @@ create table chat.invites (
   removed_at timestamptz,
   rev bigint not null,
   primary key (room_id, id),
-  constraint tokens_are_unique unique (token_hash),
   constraint uses_are_counted check (used_count between 0 and max_uses),
   constraint max_uses_is_bounded check (max_uses between 1 and 100000)
 );
 
 comment on table chat.invites is 'Ways into a room that moderators have opened.';
-comment on column chat.invites.token_hash is 'The token itself is shown once and stored nowhere.';
 comment on column chat.invites.removed_at is 'When it was revoked.';
+
+-- The token itself is shown once and stored nowhere.
+create table chat_private.invite_tokens (
+  token_hash bytea primary key,
+  room_id uuid not null,
+  invite_id uuid not null,
+  foreign key (room_id, invite_id) references chat.invites (room_id, id)
+);
+
+comment on table chat_private.invite_tokens is 'Which invite a token opens.';
+
+create index invite_tokens_by_invite on chat_private.invite_tokens (room_id, invite_id);
 
 create type chat.new_invite as (invite_id uuid, token text);
 
@@ -55,12 +64,14 @@ begin
   v_me := chat_private.require_member(create_invite.room_id);
   perform chat_private.require_right(v_room, v_me, 'moderator');
 
-  insert into chat.invites as i (room_id, token_hash, max_uses, expires_at, created_by, rev)
+  insert into chat.invites as i (room_id, max_uses, expires_at, created_by, rev)
   values (
-    v_room.id, sha256(convert_to(v_token, 'UTF8')), create_invite.max_uses,
-    clock_timestamp() + create_invite.expires_in, v_me.user_id, v_room.rev + 1
+    v_room.id, create_invite.max_uses, clock_timestamp() + create_invite.expires_in,
+    v_me.user_id, v_room.rev + 1
   )
   returning i.id into v_invite_id;
+  insert into chat_private.invite_tokens (token_hash, room_id, invite_id)
+  values (sha256(convert_to(v_token, 'UTF8')), v_room.id, v_invite_id);
   update chat.rooms as r
   set rev = v_room.rev + 1, touched = '{}'
   where r.id = v_room.id;
@@ -86,22 +97,24 @@ declare
   v_member chat.room_members;
 begin
   select r.* into v_room
-  from chat.invites as i
+  from chat_private.invite_tokens as k
+  join chat.invites as i on i.room_id = k.room_id and i.id = k.invite_id
   join chat.rooms as r on r.id = i.room_id
   join chat.tenant_members as t
     on t.tenant_id = r.tenant_id and t.user_id = v_me and t.removed_at is null
-  where i.token_hash = v_hash and i.removed_at is null;
+  where k.token_hash = v_hash and i.removed_at is null;
   if found then
     perform chat_private.hold_tenant_places(v_room.tenant_id, array[v_me]);
     select r.* into v_room from chat.rooms as r where r.id = v_room.id for no key update;
   end if;
 
   select i.* into v_invite
-  from chat.invites as i
+  from chat_private.invite_tokens as k
+  join chat.invites as i on i.room_id = k.room_id and i.id = k.invite_id
   join chat.rooms as r on r.id = i.room_id
   join chat.tenant_members as t
     on t.tenant_id = r.tenant_id and t.user_id = v_me and t.removed_at is null
-  where i.token_hash = v_hash and i.removed_at is null;
+  where k.token_hash = v_hash and i.removed_at is null;
   if not found then
     raise exception using
       errcode = 'PT404',

@@ -101,7 +101,9 @@ set search_path = ''
 return chat_private.set_room_preferences(room_id, notify, snoozed_until, archived, pinned);
 
 comment on function chat.set_room_preferences(uuid, text, timestamptz, boolean, boolean) is
-  $$Set how the caller wants a room; what is left out or null stays as it is.
+  $$Set how the caller wants a room.
+
+What is left out or null stays as it is.
 
 Args:
   room_id: a room the caller is in.

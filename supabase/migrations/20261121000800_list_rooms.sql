@@ -2,12 +2,20 @@
 
 -- Nothing is stored for it: the last message and the counts are looked up, so what was deleted,
 -- edited or joined too late for is right by construction.
+create index messages_that_mention on chat.messages (room_id, seq)
+  where mention_all or mentions <> '{}';
+
 create function chat_private.list_rooms(before jsonb, page_size integer)
 returns table (
-  room chat.rooms,
-  member chat.room_members,
-  last_message chat.messages,
-  other chat.profiles,
+  room jsonb,
+  member jsonb,
+  last_message jsonb,
+  unread integer,
+  mentions integer,
+  mark jsonb,
+  preferences jsonb,
+  other jsonb,
+  pinned boolean,
   activity_at timestamptz
 )
 language plpgsql
@@ -19,77 +27,130 @@ as $$
 declare
   v_me uuid := chat_private.current_user_id();
   v_size integer := chat_private.clean_page_size(list_rooms.page_size);
+  v_pinned boolean;
   v_activity_at timestamptz;
   v_room_id uuid;
 begin
   if list_rooms.before is not null then
+    v_pinned := (list_rooms.before ->> 'pinned')::boolean;
     v_activity_at := (list_rooms.before ->> 'activity_at')::timestamptz;
     v_room_id := (list_rooms.before ->> 'room_id')::uuid;
-    if v_activity_at is null or v_room_id is null then
+    if v_pinned is null or v_activity_at is null or v_room_id is null then
       raise exception using
         errcode = 'PT400',
         message = 'invalid_input',
-        detail = 'before is {"activity_at", "room_id"} of the last row of the page before.',
+        detail = 'before is {"pinned", "activity_at", "room_id"} of the last row of the page before.',
         hint = 'Leave it out for the first page.';
     end if;
   end if;
 
   return query
-    select r, m, l, p, page.activity_at
+    select
+      to_jsonb(r), to_jsonb(page.mine), to_jsonb(l), counted.unread, counted.mentions,
+      to_jsonb(k), to_jsonb(f), to_jsonb(o), page.pinned, page.activity_at
     from (
+      -- First which rooms, with one index look-up each; only then what is shown of them.
       select
-        mine.room_id,
-        coalesce(
-          (
-            select newest.created_at
-            from chat.messages as newest
-            where newest.room_id = mine.room_id and newest.seq > mine.visible_after_seq
-            order by newest.seq desc
-            limit 1
-          ),
-          mine.joined_at
-        ) as activity_at
-      from chat.room_members as mine
-      where mine.user_id = v_me and mine.left_at is null
+        m as mine,
+        coalesce(p.pinned, false) as pinned,
+        coalesce(newest.created_at, m.joined_at) as activity_at
+      from chat.room_members as m
+      left join chat.room_preferences as p on p.user_id = v_me and p.room_id = m.room_id
+      left join lateral (
+        select n.created_at
+        from chat.messages as n
+        where n.room_id = m.room_id and n.seq > m.visible_after_seq
+        order by n.seq desc
+        limit 1
+      ) as newest on true
+      where m.user_id = v_me
+        and m.left_at is null
+        and (
+          v_room_id is null
+          or (coalesce(p.pinned, false), coalesce(newest.created_at, m.joined_at), m.room_id)
+            < (v_pinned, v_activity_at, v_room_id)
+        )
+      order by 2 desc, 3 desc, m.room_id desc
+      limit v_size
     ) as page
-    join chat.rooms as r on r.id = page.room_id
-    join chat.room_members as m on m.room_id = page.room_id and m.user_id = v_me
+    join chat.rooms as r on r.id = (page.mine).room_id
     left join chat.messages as l
-      on l.room_id = page.room_id and l.seq = r.last_seq and l.seq > m.visible_after_seq
-    left join chat.profiles as p
-      on p.user_id = case v_me when r.low_user then r.high_user else r.low_user end
-    where v_room_id is null or (page.activity_at, page.room_id) < (v_activity_at, v_room_id)
-    order by page.activity_at desc, page.room_id desc
-    limit v_size;
+      on l.room_id = r.id and l.seq = r.last_seq and l.seq > (page.mine).visible_after_seq
+    left join chat.marks as k on k.user_id = v_me and k.room_id = r.id
+    left join chat.room_preferences as f on f.user_id = v_me and f.room_id = r.id
+    left join chat.profiles as o
+      on o.user_id = case v_me when r.low_user then r.high_user else r.low_user end
+    cross join lateral (
+      select
+        (
+          select count(*)::integer
+          from (
+            select
+            from chat.messages as u
+            where u.room_id = r.id
+              and u.seq > greatest(coalesce(k.read_seq, 0), (page.mine).visible_after_seq)
+              and u.kind = 'text'
+              and u.deleted_at is null
+              and u.sender_id <> v_me
+            order by u.seq
+            limit 100
+          ) as few
+        ),
+        (
+          select count(*)::integer
+          from (
+            select
+            from chat.messages as u
+            where u.room_id = r.id
+              and u.seq > greatest(coalesce(k.read_seq, 0), (page.mine).visible_after_seq)
+              and u.kind = 'text'
+              and u.sender_id <> v_me
+              and (u.mention_all or u.mentions <> '{}')
+              and (u.mention_all or v_me = any (u.mentions))
+            order by u.seq
+            limit 100
+          ) as few
+        )
+    ) as counted (unread, mentions)
+    order by page.pinned desc, page.activity_at desc, r.id desc;
 end;
 $$;
 
 create function chat.list_rooms(before jsonb default null, page_size integer default 50)
 returns table (
-  room chat.rooms,
-  member chat.room_members,
-  last_message chat.messages,
-  other chat.profiles,
+  room jsonb,
+  member jsonb,
+  last_message jsonb,
+  unread integer,
+  mentions integer,
+  mark jsonb,
+  preferences jsonb,
+  other jsonb,
+  pinned boolean,
   activity_at timestamptz
 )
 language sql
 stable
 set search_path = ''
 begin atomic
-  select i.room, i.member, i.last_message, i.other, i.activity_at
+  select
+    i.room, i.member, i.last_message, i.unread, i.mentions, i.mark, i.preferences, i.other,
+    i.pinned, i.activity_at
   from chat_private.list_rooms(before, page_size) as i;
 end;
 
 comment on function chat.list_rooms(jsonb, integer) is
-  $$List the caller's rooms, the most recently active first.
+  $$List the caller's rooms, pinned ones first, then the most recently active.
 
 Args:
-  before: {"activity_at", "room_id"} of the last row of the page before.
+  before: {"pinned", "activity_at", "room_id"} of the last row of the page before.
   page_size: 1 to 200 rooms.
 
 Returns:
-  Per room: the room, the caller's membership, the last message the caller may see, the other
-  person of a direct room, and when something last happened.
+  Per room, as rows of their tables: room, the caller's member, the last_message the caller may see,
+  the caller's mark and preferences, and other, the profile of the other person of a direct room;
+  unread and mentions, exact to 99, where 100 means more; pinned, and activity_at, when something
+  last happened.
 
 Raises:
   sign_in_required: nobody is signed in.

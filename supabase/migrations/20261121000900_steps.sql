@@ -49,6 +49,39 @@ begin
       v_rows := v_rows || jsonb_build_object('messages', v_part);
     end if;
   end if;
+  if 'reactions' = any (room_rows.touched) then
+    select jsonb_agg(to_jsonb(e) order by e.rev, e.seq, e.user_id, e.emoji) into v_part
+    from chat.reactions as e
+    where e.room_id = room_rows.room_id
+      and e.rev > room_rows.above
+      and e.rev <= room_rows.up_to
+      and e.seq > room_rows.visible_after;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('reactions', v_part);
+    end if;
+  end if;
+  if 'pins' = any (room_rows.touched) then
+    select jsonb_agg(to_jsonb(p) order by p.rev, p.seq) into v_part
+    from chat.pins as p
+    where p.room_id = room_rows.room_id
+      and p.rev > room_rows.above
+      and p.rev <= room_rows.up_to
+      and p.seq > room_rows.visible_after;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('pins', v_part);
+    end if;
+  end if;
+  if 'receipts' = any (room_rows.touched) then
+    select jsonb_agg(to_jsonb(c) order by c.rev, c.user_id, c.kind) into v_part
+    from chat.receipts as c
+    where c.room_id = room_rows.room_id
+      and c.rev > room_rows.above
+      and c.rev <= room_rows.up_to
+      and c.up_to_seq > room_rows.visible_after;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('receipts', v_part);
+    end if;
+  end if;
   return v_rows;
 end;
 $$;
@@ -86,6 +119,26 @@ begin
       v_rows := v_rows || jsonb_build_object('memberships', v_part);
     end if;
   end if;
+  if 'marks' = any (user_rows.touched) then
+    select jsonb_agg(to_jsonb(k) order by k.rev, k.room_id) into v_part
+    from chat.marks as k
+    where k.user_id = user_rows.user_id
+      and k.rev > user_rows.above
+      and k.rev <= user_rows.up_to;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('marks', v_part);
+    end if;
+  end if;
+  if 'notifications' = any (user_rows.touched) then
+    select jsonb_agg(to_jsonb(n) order by n.rev, n.seq) into v_part
+    from chat.notifications as n
+    where n.user_id = user_rows.user_id
+      and n.rev > user_rows.above
+      and n.rev <= user_rows.up_to;
+    if v_part is not null then
+      v_rows := v_rows || jsonb_build_object('notifications', v_part);
+    end if;
+  end if;
   if 'preferences' = any (user_rows.touched) then
     select jsonb_agg(to_jsonb(p) order by p.rev, p.room_id) into v_part
     from chat.room_preferences as p
@@ -119,10 +172,9 @@ language sql
 immutable
 set search_path = ''
 return (
-  select min((entry.value ->> 'seq')::bigint)
+  select min(coalesce(entry.value ->> 'seq', entry.value ->> 'up_to_seq')::bigint)
   from jsonb_each(lowest_seq.changed) as kind (name, entries),
     jsonb_array_elements(kind.entries) as entry (value)
-  where entry.value ? 'seq'
 );
 
 comment on function chat_private.lowest_seq(jsonb) is
@@ -141,15 +193,13 @@ set lock_timeout = '250ms'
 as $$
 declare
   v_step jsonb := jsonb_build_object('room_id', new.id, 'from', old.rev, 'to', new.rev);
-  v_full jsonb;
+  v_rows jsonb := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
+  v_full jsonb := v_step || jsonb_build_object('rows', v_rows);
 begin
-  v_full := v_step || jsonb_build_object(
-    'rows', chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched)
-  );
   if octet_length(v_full::text) > 32768
     or (
       new.newest_visible_after > 0
-      and chat_private.lowest_seq(v_full -> 'rows') <= new.newest_visible_after
+      and chat_private.lowest_seq(v_rows) <= new.newest_visible_after
     )
   then
     v_full := v_step;
@@ -179,12 +229,16 @@ begin
     -- Who is mentioned in a large room should know without looking at it.
     select
       gen_random_uuid(), 'user:' || m.user_id || ':' || s.epoch, 'changed', v_full
-    from jsonb_array_elements(v_full #> '{rows,messages}') as message (value),
-      jsonb_array_elements_text(message.value -> 'mentions') as mention (user_id)
+    from (
+      select distinct mention.user_id::uuid
+      from jsonb_array_elements(v_rows -> 'messages') as message (value),
+        jsonb_array_elements_text(message.value -> 'mentions') as mention (user_id)
+      where message.value ->> 'kind' = 'text'
+    ) as mentioned (user_id)
     join chat.room_members as m
-      on m.room_id = new.id and m.user_id = mention.user_id::uuid and m.left_at is null
+      on m.room_id = new.id and m.user_id = mentioned.user_id and m.left_at is null
     join chat_private.user_streams as s on s.user_id = m.user_id
-    where old.is_large and message.value ->> 'kind' = 'text'
+    where old.is_large
     union all
     -- A lost membership: the old topic is told to move on, and nothing else.
     select

@@ -57,7 +57,9 @@ set search_path = ''
 return chat_private.run_maintenance();
 
 comment on function chat.run_maintenance() is
-  $$Do a portion of what is due; for the service role, every minute and until it returns zeros.
+  $$Do a portion of what is due.
+
+For the service role: every minute, and again until all it returns is zero.
 
 Returns:
   {"memberships_ended": rooms that closed accounts have left}.

@@ -1,0 +1,84 @@
+-- list_thread: the message that began a thread, and its answers.
+
+create function chat_private.list_thread(
+  room_id uuid,
+  thread_root bigint,
+  after bigint,
+  page_size integer
+)
+returns setof chat.messages
+language plpgsql
+stable
+-- definer: one membership check for the page instead of a policy per row
+security definer
+set search_path = ''
+as $$
+declare
+  v_size integer := chat_private.clean_page_size(list_thread.page_size);
+  v_me chat.room_members := chat_private.require_member(list_thread.room_id);
+begin
+  return query
+    select page.*
+    from (
+      (
+        select m.*
+        from chat.messages as m
+        where m.room_id = v_me.room_id
+          and m.seq = list_thread.thread_root
+          and m.seq > greatest(coalesce(list_thread.after, 0), v_me.visible_after_seq)
+      )
+      union all
+      (
+        select m.*
+        from chat.messages as m
+        where m.room_id = v_me.room_id
+          and m.thread_root = list_thread.thread_root
+          and m.seq > greatest(coalesce(list_thread.after, 0), v_me.visible_after_seq)
+        order by m.seq
+        limit v_size
+      )
+    ) as page
+    order by page.seq
+    limit v_size;
+end;
+$$;
+
+create function chat.list_thread(
+  room_id uuid,
+  thread_root bigint,
+  after bigint default null,
+  page_size integer default 50
+)
+returns setof chat.messages
+language sql
+stable
+set search_path = ''
+begin atomic
+  select m.* from chat_private.list_thread(room_id, thread_root, after, page_size) as m;
+end;
+
+comment on function chat.list_thread(uuid, bigint, bigint, integer) is
+  $$List a thread, oldest first.
+
+Args:
+  room_id: a room the caller is in.
+  thread_root: the seq of the message that began it.
+  after: the seq of the last row of the page before.
+  page_size: 1 to 200 messages.
+
+Returns:
+  The first message and its answers, as far as the caller may see them, by seq.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  invalid_input: the page size is out of range.
+  room_not_found: the room does not exist, or the caller is not in it.$$;
+
+revoke execute on function
+  chat_private.list_thread(uuid, bigint, bigint, integer),
+  chat.list_thread(uuid, bigint, bigint, integer)
+  from public, anon, authenticated;
+grant execute on function
+  chat_private.list_thread(uuid, bigint, bigint, integer),
+  chat.list_thread(uuid, bigint, bigint, integer)
+  to authenticated;

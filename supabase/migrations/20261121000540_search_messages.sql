@@ -1,0 +1,158 @@
+-- search_messages: find what was said, in the rooms I am in and from when I may read.
+
+-- A search configuration of our own folds accents; `simple` knows no language, so that every word of
+-- every language is found as it was typed.
+create extension unaccent with schema extensions;
+create extension btree_gin with schema extensions;
+
+create text search configuration chat_private.search (copy = pg_catalog.simple);
+alter text search configuration chat_private.search
+  alter mapping for hword, hword_part, word with extensions.unaccent, pg_catalog.simple;
+
+-- Beside the messages and not in them: a stored vector would travel with every `select *`.
+create table chat_private.message_search (
+  room_id uuid not null,
+  seq bigint not null,
+  vector tsvector not null,
+  primary key (room_id, seq)
+);
+
+comment on table chat_private.message_search is 'The words of the messages that can be found.';
+
+-- The room leads, so a search costs what the caller's rooms hold and not what others say.
+create index message_search_by_word on chat_private.message_search using gin (room_id, vector);
+
+create type chat.found_message as (
+  message jsonb,
+  rank real,
+  snippet text
+);
+
+comment on type chat.found_message is 'A message that matches, and the part of it that does.';
+
+create function chat_private.search_messages(
+  query text,
+  room_id uuid,
+  before jsonb,
+  page_size integer
+)
+returns setof chat.found_message
+language plpgsql
+stable
+-- definer: one pass over the caller's memberships instead of a policy per row
+security definer
+set search_path = ''
+as $$
+declare
+  v_me uuid := chat_private.current_user_id();
+  v_size integer := chat_private.clean_page_size(search_messages.page_size);
+  v_query tsquery;
+  v_before timestamptz;
+  v_before_room uuid;
+  v_before_seq bigint;
+begin
+  if char_length(search_messages.query) > 500 or coalesce(search_messages.query, '') !~ '\S' then
+    raise exception using
+      errcode = 'PT400',
+      message = 'invalid_input',
+      detail = 'A search has 1 to 500 characters.',
+      hint = 'Type a word; "quotes" keep words together, or and - work as on the web.';
+  end if;
+  if search_messages.before is not null then
+    v_before := (search_messages.before ->> 'created_at')::timestamptz;
+    v_before_room := (search_messages.before ->> 'room_id')::uuid;
+    v_before_seq := (search_messages.before ->> 'seq')::bigint;
+    if v_before is null or v_before_room is null or v_before_seq is null then
+      raise exception using
+        errcode = 'PT400',
+        message = 'invalid_input',
+        detail = 'before is {"created_at", "room_id", "seq"} of the last message of the page before.',
+        hint = 'Leave it out for the first page.';
+    end if;
+  end if;
+  if search_messages.room_id is not null then
+    perform chat_private.require_member(search_messages.room_id);
+  end if;
+
+  -- People search while they type, so the last word is the beginning of one.
+  v_query := websearch_to_tsquery('chat_private.search', search_messages.query);
+  if search_messages.query ~ '\w$' and v_query::text ~ '''$' then
+    v_query := (v_query::text || ':*')::tsquery;
+  end if;
+
+  return query
+    select
+      to_jsonb(f.message), ts_rank(f.vector, v_query),
+      ts_headline(
+        'chat_private.search', (f.message).body, v_query,
+        'StartSel=«, StopSel=», MaxFragments=1, MaxWords=20, MinWords=5'
+      )
+    from (
+      select m as message, hit.vector
+      from chat.room_members as mine
+      cross join lateral (
+        select s.seq, s.vector
+        from chat_private.message_search as s
+        where s.room_id = mine.room_id
+          and s.vector @@ v_query
+          and s.seq > mine.visible_after_seq
+        order by s.seq desc
+        limit 1000
+      ) as hit
+      join chat.messages as m on m.room_id = mine.room_id and m.seq = hit.seq
+      where mine.user_id = v_me
+        and mine.left_at is null
+        and (search_messages.room_id is null or mine.room_id = search_messages.room_id)
+        and (
+          v_before is null
+          or (m.created_at, m.room_id, m.seq) < (v_before, v_before_room, v_before_seq)
+        )
+      order by m.created_at desc, m.room_id desc, m.seq desc
+      limit v_size
+    ) as f;
+end;
+$$;
+
+create function chat.search_messages(
+  query text,
+  room_id uuid default null,
+  before jsonb default null,
+  page_size integer default 20
+)
+returns setof chat.found_message
+language sql
+stable
+set search_path = ''
+begin atomic
+  select f.message, f.rank, f.snippet
+  from chat_private.search_messages(query, room_id, before, page_size) as f;
+end;
+
+comment on function chat.search_messages(text, uuid, jsonb, integer) is
+  $$Find messages by their words, the newest first.
+
+Case and accents do not matter, and the last word may be incomplete.
+
+Args:
+  query: 1 to 500 characters; "two words" as a phrase, or, and - to leave out.
+  room_id: only this room; left out, all rooms the caller is in.
+  before: {"created_at", "room_id", "seq"} of the last message of the page before.
+  page_size: 1 to 200 messages.
+
+Returns:
+  Per match: the message, its rank, and a snippet of plain text with «found» words marked. Of each
+  room the newest 1,000 matches are considered.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  invalid_input: the query is empty or too long, or before or the page size is not as described.
+  room_not_found: the room does not exist, or the caller is not in it.$$;
+
+revoke execute on function
+  chat_private.search_messages(text, uuid, jsonb, integer),
+  chat.search_messages(text, uuid, jsonb, integer)
+  from public, anon, authenticated;
+grant execute on function
+  chat_private.search_messages(text, uuid, jsonb, integer),
+  chat.search_messages(text, uuid, jsonb, integer)
+  to authenticated;
