@@ -406,6 +406,35 @@ $$;
 
 comment on function tests.refusal(text) is 'Run a statement that may fail; returns how it failed.';
 
+create function tests.refuses(name text, slug text, statement text, title text)
+returns text
+language plpgsql
+volatile
+set search_path = tests, public, extensions
+as $$
+begin
+  perform tests.act_as(refuses.name);
+  return is(tests.refusal(refuses.statement) ->> 'slug', refuses.slug, refuses.title);
+end;
+$$;
+
+comment on function tests.refuses(text, text, text, text) is
+  'Assert that a call is refused to somebody, and for which reason.';
+
+create function tests.lets(name text, statement text, title text)
+returns text
+language plpgsql
+volatile
+set search_path = tests, public, extensions
+as $$
+begin
+  perform tests.act_as(lets.name);
+  return is(tests.refusal(lets.statement), null, lets.title);
+end;
+$$;
+
+comment on function tests.lets(text, text, text) is 'Assert that a call works for somebody.';
+
 -- I8: what exists and may not be seen answers like what does not exist, word for word.
 create function tests.looks_absent(statement text, hidden uuid, title text)
 returns text

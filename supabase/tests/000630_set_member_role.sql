@@ -1,0 +1,134 @@
+-- set_member_role: promotion, demotion, and handing a room over.
+begin;
+set local search_path = public, extensions;
+select no_plan();
+select tests.make_company();
+
+-- Abe, an admin
+select tests.takes_one_number_everywhere(
+  'Abe', format('select chat.set_member_role(%%L, %L, ''moderator'')', tests.id_of('Cat')),
+  'a promotion takes one number'
+);
+select tests.changes_nothing_anywhere(
+  'Abe', format('select chat.set_member_role(%%L, %L, ''moderator'')', tests.id_of('Cat')),
+  'the same role again changes nothing'
+);
+select results_eq(
+  $$
+    select kind, body, sender_id, mentions from chat.messages
+    where room_id = tests.room('trip') order by seq desc limit 1
+  $$,
+  $$ values ('system', 'made_moderator', tests.id_of('Abe'), array[tests.id_of('Cat')]) $$,
+  'the room says who made whom what'
+);
+select tests.takes_one_number_everywhere(
+  'Abe', format('select chat.set_member_role(%%L, %L, ''member'')', tests.id_of('Cat')),
+  'a demotion takes one number'
+);
+
+-- Ranks
+select tests.refuses(name, 'not_allowed', statement, title)
+from (
+  values
+  ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'admin') $$,
+    'an admin makes no admin'),
+  ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'owner') $$,
+    'nor an owner'),
+  ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'member') $$,
+    'nor demotes one'),
+  ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Abe'), 'owner') $$,
+    'nobody promotes themselves'),
+  ('Bob', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'reader') $$,
+    'a moderator changes no role'),
+  ('Bob', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Bob'), 'admin') $$,
+    'not even upwards'),
+  ('Cat', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Rea'), 'member') $$,
+    'nor does a member'),
+  ('Rea', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Rea'), 'member') $$,
+    'a reader stays one'),
+  ('Cat', $$ select chat.set_member_role(tests.room('pair'), tests.id_of('Cat'), 'owner') $$,
+    'nobody owns a direct room')
+) as r (name, statement, title);
+select tests.lets(name, statement, title)
+from (
+  values
+  ('Bob', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Bob'), 'reader') $$,
+    'everybody may step down'),
+  ('Ann', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Bob'), 'admin') $$,
+    'an owner makes admins')
+) as r (name, statement, title);
+select tests.refuses(
+  'Bob', 'not_allowed', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Abe'), 'member') $$,
+  'an admin does not demote another'
+);
+
+-- Ann hands the room over
+select tests.refuses(
+  'Ann', 'last_owner', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'admin') $$,
+  'the last owner does not step down'
+);
+select tests.lets(
+  'Ann', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'owner') $$,
+  'but makes another'
+);
+select tests.lets(
+  'Ann', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'member') $$,
+  'and then steps down'
+);
+select tests.refuses(
+  'Ann', 'not_allowed', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'owner') $$,
+  'for good'
+);
+select tests.lets(
+  'Ann', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Cat'), 'owner') $$,
+  'owners of another room'
+);
+select tests.lets(
+  'Cat', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Ann'), 'reader') $$,
+  'answer for each other'
+);
+
+-- What is no role, and who is not there
+select tests.refuses('Cat', slug, statement, title)
+from (
+  values
+  ('invalid_input', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'king') $$,
+    'a role is a known one'),
+  ('invalid_input', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), null) $$,
+    'and not null'),
+  ('user_not_found', $$ select chat.set_member_role(tests.room('trip'), null, 'member') $$,
+    'null is nobody')
+) as r (slug, statement, title);
+select tests.looks_absent(
+  format('select chat.set_member_role(%L, %%L, ''member'')', tests.room('trip')), tests.id_of(name),
+  format('%s is not there', name)
+)
+from unnest(array['Xen', 'Dan', 'Tom']) as n (name);
+
+-- Abe, muted
+select tests.act_as('Cat');
+select chat.mute_member(tests.room('trip'), tests.id_of('Abe'));
+select tests.refuses(
+  'Abe', 'member_muted', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Rea'), 'member') $$,
+  'I3: who is muted changes no role'
+);
+select tests.refuses(
+  'Abe', 'member_muted', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Abe'), 'member') $$,
+  'I3: not their own either'
+);
+
+-- Strangers, ex-members, other tenants
+select tests.strangers_find_nothing(
+  format('select chat.set_member_role(%%L, %L, ''owner'')', tests.id_of(name)), format('promoting %s', name)
+)
+from unnest(array['Dan', 'Xen']) as n (name);
+
+-- Signed out
+select tests.act_as_nobody();
+select throws_ok(
+  $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'owner') $$, '42501',
+  'permission denied for function set_member_role', 'signed-out people promote nobody'
+);
+
+select * from finish();
+rollback;
