@@ -255,7 +255,7 @@ class Raw:
         answer: list[Any] = await self.receive()
         return answer
 
-    async def receive(self, within_s: float = 5.0) -> Any:
+    async def receive(self, within_s: float = 10.0) -> Any:
         """The next frame: a list, or bytes; or the close code."""
         message = await self.ws.receive(timeout=within_s)
         if message.type is aiohttp.WSMsgType.TEXT:

@@ -28,7 +28,8 @@ from parley.realtime.stream import Sink, WalStream
 
 log = logging.getLogger(__name__)
 
-PUBLICATIONS = ["supabase_realtime_messages_publication", "supabase_realtime"]
+MESSAGES, TABLES = "supabase_realtime_messages_publication", "supabase_realtime"
+UNDEFINED_OBJECT, INVALIDATED = "42704", "55000"
 CONNECT_TIMEOUT_S = 5.0
 CONFIRM_EVERY_S = 1.0
 DROP_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -51,6 +52,7 @@ class Replication:
         self._task: asyncio.Task[None] | None = None
         self._slot: str | None = None
         self._position = 0
+        self._reads_tables = True
         self._drops_until = 0.0
 
     def start(self, sink: Sink, is_behind: Callable[[], bool]) -> None:
@@ -103,8 +105,7 @@ class Replication:
                 await self._read(publications)
             except FAILURES as error:
                 log.info("reading the WAL stopped: %s", _first_line(error))
-                if _slot_is_useless(error):
-                    self._slot = None
+                self._learn_from(error)
             finally:
                 self.ready = False
                 self._metrics.connected.set(0)
@@ -115,7 +116,7 @@ class Replication:
 
     async def _prepare(self, connection: Connection) -> list[str]:
         """Make sure that the slot is there; returns the publications to read."""
-        parameters = {"prefix": self._slot_prefix, "publications": PUBLICATIONS}
+        parameters = {"prefix": self._slot_prefix, "publications": [MESSAGES, TABLES]}
         cursor = await connection.execute(query("slot_state"), parameters)
         state: dict[str, Any] = await anext(aiter(cursor))
         name = str(state["slot"])
@@ -123,7 +124,7 @@ class Replication:
             await connection.execute(query("slot_drop"), {"slot": name})
             await connection.execute(query("slot_create"), {"slot": name})
             self._slot, self._position = name, 0
-        return list(state["publications"])
+        return [each for each in state["publications"] if each != TABLES or self._reads_tables]
 
     async def _drop_slot(self, connection: Connection) -> None:
         """Drop the slot; its reader may need a moment to notice that the connection is gone."""
@@ -161,6 +162,21 @@ class Replication:
                 await stream.ended
             stream.confirm()
             self._position = stream.position
+            if not self._reads_tables:
+                self._reads_tables = True
+                return
+
+    def _learn_from(self, error: BaseException) -> None:
+        """Begin differently after an error that would only come again.
+
+        Whoever drops the publication of tables and makes it anew leaves a stretch of WAL behind
+        in which it does not exist; that stretch is read without it, so no broadcast is lost.
+        """
+        code = error.pgcode if isinstance(error, psycopg2.Error) else None
+        if code == UNDEFINED_OBJECT and f'publication "{TABLES}"' in str(error):
+            self._reads_tables = False
+        elif code in (UNDEFINED_OBJECT, INVALIDATED):
+            self._slot = None
 
     def _hand_over(self, changes: Sequence[Change], committed_at: datetime) -> None:
         if time.monotonic() < self._drops_until:
@@ -172,11 +188,6 @@ class Replication:
         self._metrics.captured.labels("dispatched").inc(len(kept))
         if self._sink is not None:
             self._sink(kept, committed_at)
-
-
-def _slot_is_useless(error: BaseException) -> bool:
-    """Whether the slot cannot be read any more: gone, invalidated, or its publication dropped."""
-    return isinstance(error, psycopg2.Error) and error.pgcode in ("42704", "55000")
 
 
 def _first_line(error: BaseException) -> str:
