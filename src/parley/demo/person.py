@@ -87,14 +87,16 @@ class Person:
 
         channel = self._client.channel(topic, PRIVATE)
         channel.on_broadcast("*", hear)
-        self._channels[topic] = channel
         await channel.subscribe(lambda state, error: outcome.append((state, error)))
         state, error = outcome[-1]
         if state is not RealtimeSubscribeStates.SUBSCRIBED:
+            # Left alone, the client tries again for ever.
+            await self._client.remove_channel(channel)
             raise PartFailed(
                 f"{self.name} could not join {topic}: {error or state.value}.",
                 "Call explain_access with the topic, or read 'parley logs gateway'.",
             )
+        self._channels[topic] = channel
 
     async def listen_to_self(self) -> str:
         """Join the topic of one's own steps at its present epoch; returns it."""
