@@ -602,3 +602,59 @@ $$;
 
 comment on function tests.changes_nothing_anywhere(text, text, text) is
   'Repeat a call as somebody in every kind of group room, and assert that nothing happens.';
+
+-- What Realtime does when somebody joins: it asks with rows of its own whether they would be seen,
+-- as that person, on that topic.
+create function tests.listens_to(name text, topic text)
+returns text[]
+language plpgsql
+volatile
+as $$
+declare
+  v_probes uuid[];
+  v_seen text[];
+begin
+  perform tests.stop_acting();
+  with probes as (
+    insert into realtime.messages (topic, extension)
+    select listens_to.topic, e.name from unnest(array['broadcast', 'presence']) as e (name)
+    returning id
+  )
+  select array_agg(id) into v_probes from probes;
+  perform tests.act_as(listens_to.name), set_config('realtime.topic', listens_to.topic, true);
+  v_seen := array(
+    select m.extension from realtime.messages as m where m.id = any (v_probes) order by m.extension
+  );
+  perform tests.stop_acting(), set_config('realtime.topic', '', true);
+  return v_seen;
+end;
+$$;
+
+comment on function tests.listens_to(text, text) is
+  'Return the extensions that somebody receives on a topic, by the probe that Realtime makes.';
+
+create function tests.speaks_on(name text, topic text)
+returns text[]
+language plpgsql
+volatile
+as $$
+declare
+  v_extension text;
+  v_allowed text[] := '{}';
+begin
+  perform tests.act_as(speaks_on.name), set_config('realtime.topic', speaks_on.topic, true);
+  foreach v_extension in array '{broadcast,presence}'::text[] loop
+    begin
+      insert into realtime.messages (topic, extension) values (speaks_on.topic, v_extension);
+      v_allowed := v_allowed || v_extension;
+    exception
+      when insufficient_privilege then null;
+    end;
+  end loop;
+  perform tests.stop_acting(), set_config('realtime.topic', '', true);
+  return v_allowed;
+end;
+$$;
+
+comment on function tests.speaks_on(text, text) is
+  'Return the extensions that somebody sends on a topic, by the probe that Realtime makes.';

@@ -1,0 +1,133 @@
+-- list_rooms: the start screen in one call.
+begin;
+set local search_path = public, extensions;
+select no_plan();
+select tests.make_company();
+select tests.act_as('Ann');
+select chat.send_message(tests.room('trip'), 'to all ' || n, gen_random_uuid()) from generate_series(1, 3) as n;
+select chat.send_message(tests.room('trip'), 'to Cat', gen_random_uuid(), mentions => array[tests.id_of('Cat')]);
+select chat.send_message(tests.room('late'), 'late', gen_random_uuid());
+select chat.send_message(tests.room('pair'), 'hi', gen_random_uuid());
+
+-- Cat
+select tests.act_as('Cat');
+select results_eq(
+  $$ select (room ->> 'id')::uuid from chat.list_rooms() limit 3 $$,
+  $$ values (tests.room('pair')), (tests.room('late')), (tests.room('trip')) $$,
+  'the most recently active room comes first'
+);
+select set_eq(
+  $$ select (room ->> 'id')::uuid from chat.list_rooms() $$, $$ select id from chat.rooms $$,
+  'all of the own rooms come'
+);
+create temp view inbox as
+select r.name, l.* from chat.list_rooms() as l join tests.rooms as r on r.room_id = (l.room ->> 'id')::uuid;
+select is(
+  (select room from inbox where name = 'trip'),
+  (select to_jsonb(r) from chat.rooms as r where r.id = tests.room('trip')), 'the room is the row'
+);
+select is(
+  (select member from inbox where name = 'trip'),
+  (
+    select to_jsonb(m) from chat.room_members as m
+    where m.room_id = tests.room('trip') and m.user_id = tests.id_of('Cat')
+  ),
+  'so is the membership'
+);
+select is(
+  (select last_message from inbox where name = 'trip'),
+  (
+    select to_jsonb(m) from chat.messages as m
+    where m.room_id = tests.room('trip') order by m.seq desc limit 1
+  ),
+  'and the last message'
+);
+select is(
+  (select other ->> 'display_name' from inbox where name = 'pair'), 'Ann',
+  'a direct room shows the other person'
+);
+select is((select other from inbox where name = 'trip'), null, 'a group shows none');
+select results_eq(
+  $$ select name, unread, mentions from inbox where name in ('trip', 'late', 'pair') order by name $$,
+  $$ values ('late', 2, 0), ('pair', 1, 0), ('trip', 5, 1) $$,
+  'unread counts what people said, not what the room says'
+);
+select chat.mark_read(tests.room('trip'), (select last_seq - 1 from chat.rooms where id = tests.room('trip')));
+select results_eq(
+  $$ select unread, mentions, (mark ->> 'read_seq')::bigint = (room ->> 'last_seq')::bigint - 1 from inbox where name = 'trip' $$,
+  $$ values (1, 1, true) $$, 'a mark takes off what was read'
+);
+select chat.send_message(tests.room('pair'), 'mine', gen_random_uuid());
+select is((select unread from inbox where name = 'pair'), 1, 'own messages are not unread, and move no mark');
+select tests.act_as('Ann');
+select chat.delete_message(tests.room('pair'), (select max(seq) from chat.messages where room_id = tests.room('pair') and body = 'hi'));
+select chat.send_message(tests.room('hall'), 'x', gen_random_uuid(), mention_all => true) from generate_series(1, 98);
+select tests.act_as('Cat');
+select is((select unread from inbox where name = 'pair'), 0, 'nor are deleted ones');
+select is((select unread from inbox where name = 'hall'), 99, 'up to 99 it is exact');
+select is((select mentions from inbox where name = 'hall'), 98, 'everybody is mentioned by a call to all');
+select tests.act_as('Ann');
+select chat.send_message(tests.room('hall'), 'x', gen_random_uuid()) from generate_series(1, 5);
+select tests.act_as('Cat');
+select is((select unread from inbox where name = 'hall'), 100, '100 means more');
+select chat.set_room_preferences(tests.room('plaza'), pinned => true);
+select is((select name from inbox limit 1), 'plaza', 'pinned rooms come first');
+select is((select preferences ->> 'notify' from inbox where name = 'plaza'), 'all', 'with the preferences');
+
+-- Pages
+select results_eq(
+  $$
+    with recursive pages as (
+      (select l.*, 1 as page from chat.list_rooms(page_size => 1) as l)
+      union all
+      select next.*, p.page + 1
+      from pages as p,
+        lateral chat.list_rooms(
+          jsonb_build_object('pinned', p.pinned, 'activity_at', p.activity_at, 'room_id', p.room ->> 'id'), 1
+        ) as next
+    )
+    select room ->> 'id' from pages order by page
+  $$,
+  $$ select room ->> 'id' from chat.list_rooms() $$,
+  'pages join without gap or overlap'
+);
+select throws_ok(
+  format('select chat.list_rooms(%s)', arguments), 'PT400', 'invalid_input', title
+)
+from (
+  values
+  ('''{}''', 'a page goes on from a row'),
+  ('''[]''', 'and not from a list'),
+  ('''{"pinned": true, "room_id": "00000000-0000-0000-0000-000000000000"}''', 'a whole one'),
+  ('page_size => 0', 'a page is not empty'),
+  ('page_size => 201', 'nor larger than 200')
+) as a (arguments, title);
+
+-- Lea, who came later
+select tests.act_as('Lea');
+select is((select unread from inbox where name = 'tower'), 0, 'what was said before one''s time is not unread');
+select is((select unread from inbox where name = 'late'), 1, 'what was said since is');
+select isnt(
+  (select last_message ->> 'body' from inbox where name = 'tower'), 'early', 'nor is it the last message'
+);
+
+-- Dan, Xen and Tom
+select tests.act_as('Dan');
+select is_empty('select chat.list_rooms()', 'a stranger has no rooms, public ones included');
+select tests.act_as('Xen');
+select is_empty('select chat.list_rooms()', 'nor has an ex-member');
+select tests.act_as('Tom');
+select is_empty('select chat.list_rooms()', 'nor another tenant');
+
+-- Signed out
+select tests.act_as_nobody();
+select throws_ok(
+  'select chat.list_rooms()', '42501', 'permission denied for function list_rooms', 'signed-out people have none'
+);
+select tests.act_without_sub();
+select throws_ok(
+  'select chat.list_rooms()', 'PT401', 'sign_in_required', 'nor does a token without a name'
+);
+
+select * from finish();
+rollback;
