@@ -27,6 +27,7 @@ create table chat.rooms (
   rev bigint not null default 0,
   last_seq bigint not null default 0,
   floor_seq bigint not null default 0,
+  floor_rev bigint not null default 0,
   newest_visible_after bigint not null default 0,
   touched text[] not null default '{}',
   constraint direct_rooms_are_unique unique (tenant_id, low_user, high_user),
@@ -43,7 +44,7 @@ create table chat.rooms (
   constraint slow_mode_is_bounded check (slow_mode_seconds between 0 and 86400),
   constraint retention_is_bounded check (retain_days between 1 and 36500),
   constraint numbers_are_in_order check (
-    changed_rev <= rev and floor_seq <= last_seq and newest_visible_after <= last_seq
+    changed_rev <= rev and floor_rev <= rev and floor_seq <= last_seq and newest_visible_after <= last_seq
   )
 ) with (fillfactor = 70);
 
@@ -60,6 +61,7 @@ comment on column chat.rooms.changed_rev is 'The number that last changed this r
 comment on column chat.rooms.rev is 'The head: the newest number of the room.';
 comment on column chat.rooms.last_seq is 'The seq of the newest message.';
 comment on column chat.rooms.floor_seq is 'Messages up to this seq were removed by retention.';
+comment on column chat.rooms.floor_rev is 'The number that last raised floor_seq.';
 comment on column chat.rooms.newest_visible_after is
   'Somebody may not see messages up to this seq, so steps about those carry no rows.';
 comment on column chat.rooms.touched is 'The kinds of rows the newest number stamped.';

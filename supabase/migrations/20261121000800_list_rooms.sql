@@ -140,7 +140,7 @@ begin atomic
 end;
 
 comment on function chat.list_rooms(jsonb, integer) is
-  $$List the caller's rooms, pinned ones first, then the most recently active.
+  $$List the caller's rooms: pinned ones, then the most recently active.
 
 Args:
   before: {"pinned", "activity_at", "room_id"} of the last row of the page before.

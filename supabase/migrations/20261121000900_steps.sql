@@ -193,9 +193,11 @@ set lock_timeout = '250ms'
 as $$
 declare
   v_step jsonb := jsonb_build_object('room_id', new.id, 'from', old.rev, 'to', new.rev);
-  v_rows jsonb := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
-  v_full jsonb := v_step || jsonb_build_object('rows', v_rows);
+  v_rows jsonb;
+  v_full jsonb;
 begin
+  v_rows := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
+  v_full := v_step || jsonb_build_object('rows', v_rows);
   if octet_length(v_full::text) > 32768
     or (
       new.newest_visible_after > 0
