@@ -44,7 +44,10 @@ create table chat.rooms (
   constraint slow_mode_is_bounded check (slow_mode_seconds between 0 and 86400),
   constraint retention_is_bounded check (retain_days between 1 and 36500),
   constraint numbers_are_in_order check (
-    changed_rev <= rev and floor_rev <= rev and floor_seq <= last_seq and newest_visible_after <= last_seq
+    changed_rev <= rev
+    and floor_rev <= rev
+    and floor_seq <= last_seq
+    and newest_visible_after <= last_seq
   )
 ) with (fillfactor = 70);
 

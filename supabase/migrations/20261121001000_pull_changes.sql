@@ -102,7 +102,12 @@ Args:
 Returns:
   The head when everything fits, otherwise the last number that does, at least the first.$$;
 
-create function chat_private.pull_user(user_id uuid, above bigint, row_limit integer, window_size integer)
+create function chat_private.pull_user(
+  user_id uuid,
+  above bigint,
+  row_limit integer,
+  window_size integer
+)
 returns jsonb
 language plpgsql
 stable
