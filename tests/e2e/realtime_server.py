@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import resource
 import sys
 from collections.abc import AsyncIterator
@@ -96,7 +95,6 @@ async def served(url: str) -> AsyncIterator[ServerProcess]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     try:
         assert process.stdout is not None
