@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import aiohttp
 import jwt
-from supabase import AsyncClientOptions, acreate_client
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from parley.demo.conversation import messages_of
 from parley.demo.person import Event, Person
@@ -38,8 +38,11 @@ class Answer:
 class Member(Person):
     """Somebody who has signed up for one test."""
 
-    def __init__(self, name: str, user_id: str, client: Any, token: str, email: str) -> None:
+    def __init__(
+        self, name: str, user_id: str, client: AsyncClient, token: str, email: str
+    ) -> None:
         super().__init__(name, user_id, client)
+        self.client = client
         self.token = token
         self.email = email
 
