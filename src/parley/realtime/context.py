@@ -84,6 +84,8 @@ class Context:
     metrics: Metrics = field(default_factory=Metrics)
     rosters: Rosters = field(default_factory=Rosters)
     sessions: set[Session] = field(default_factory=set)
+    farewells: set[asyncio.Task[None]] = field(default_factory=set)
+    """Sockets that are being closed from this side."""
     clock: Callable[[], float] = time.time
     meters: Meters = field(init=False)
     hub: Hub = field(init=False)

@@ -89,6 +89,8 @@ class Realtime:
         sessions = tuple(self.context.sessions)
         for session in sessions:
             session.listener.close(socket.SERVICE_RESTART, "The server restarts")
+        if self.context.farewells:
+            await asyncio.wait(tuple(self.context.farewells))
         if self._sweeper is not None:
             self._sweeper.cancel()
         await self._janitor.stop()

@@ -29,7 +29,15 @@ NO_CHANNEL = 1000
 class Socket:
     """A ``Listener`` over one WebSocket."""
 
-    __slots__ = ("_closing", "_limit", "_on_slow", "_socket", "_transport", "serializer")
+    __slots__ = (
+        "_closing",
+        "_farewells",
+        "_limit",
+        "_on_slow",
+        "_socket",
+        "_transport",
+        "serializer",
+    )
 
     def __init__(
         self,
@@ -43,6 +51,7 @@ class Socket:
         self._transport = transport
         self._limit = context.limits.unsent_bytes
         self._on_slow = context.metrics.slow.inc
+        self._farewells = context.farewells
         self._closing: asyncio.Task[None] | None = None
 
     def write(self, frame: bytes) -> None:
@@ -59,6 +68,8 @@ class Socket:
         """Say goodbye; a client that does not answer is cut off."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(code, reason))
+            self._farewells.add(self._closing)
+            self._closing.add_done_callback(self._farewells.discard)
 
     async def closed(self) -> None:
         """Wait until a goodbye that was begun is over."""
