@@ -162,6 +162,14 @@ def ask(status: Status, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def is_well(status: Status) -> bool:
+    """Say whether the front door finds every part in order."""
+    try:
+        return ask(status, "/health")[0] == 200
+    except OSError:
+        return False
+
+
 def test_status_tells_urls_keys_and_the_health_of_each_part(local: Local) -> None:
     printed = local.run("status", "--json")
     assert printed.returncode == 0
@@ -326,7 +334,7 @@ def test_a_killed_part_comes_back(local: Local, name: str) -> None:
     before = local.record()["parts"][name]
     os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: local.record()["parts"][name]["restarts"] > before["restarts"])
-    eventually(lambda: ask(local.status, "/health")[0] == 200)
+    eventually(lambda: is_well(local.status))
     after = local.record()["parts"][name]
     assert after["pid"] != before["pid"]
     assert ask(local.status, "/rest/v1/notes")[0] == 200
@@ -349,7 +357,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(local: Lo
     os.kill(local.supervisor, signal.SIGKILL)
     after = local.up()
     assert [name for name, pid in pids.items() if is_alive(pid)] == []
-    assert ask(after, "/health")[0] == 200
+    eventually(lambda: is_well(after))
     assert after.api_url == before.api_url
     assert after.db_url == before.db_url
     assert '"seeded"' in ask(after, "/rest/v1/notes")[1]
@@ -373,7 +381,7 @@ def test_a_new_migration_is_applied_at_the_next_start(local: Local) -> None:
     assert not is_supervised(local.home)
 
 
-def test_a_refused_migration_is_a_sentence_and_breaks_nothing(local: Local) -> None:
+def test_a_refused_migration_is_a_sentence(local: Local) -> None:
     migration = local.root / "supabase" / "migrations" / "20260103000000_wrong.sql"
     migration.write_text("create table demo.notes (id int);")
     result = local.run("up", "--detach")
@@ -383,8 +391,6 @@ def test_a_refused_migration_is_a_sentence_and_breaks_nothing(local: Local) -> N
     assert "already exists" in detail
     assert "parley reset" in hint
     migration.unlink()
-    local.up()
-    local.stop()
 
 
 def test_a_taken_port_is_a_sentence(local: Local) -> None:
@@ -400,17 +406,14 @@ def test_a_taken_port_is_a_sentence(local: Local) -> None:
     assert "--port" in result.stderr.splitlines()[1]
 
 
-def test_data_of_another_major_version_is_a_sentence_and_left_alone(local: Local) -> None:
+def test_data_of_another_major_version_is_a_sentence(local: Local) -> None:
     version = cluster_folder(local.home) / "data" / "PG_VERSION"
     version.write_text("16\n")
     result = local.run("up")
     version.write_text("17\n")
     assert result.returncode == 1
     assert "Postgres 16" in result.stderr
-    assert "Traceback" not in result.stderr
-    status = local.up()
-    assert '"seeded"' in ask(status, "/rest/v1/notes")[1]
-    local.stop()
+    assert len(result.stderr.splitlines()) == 2
 
 
 def test_node_missing_is_a_sentence(local: Local, tmp_path: Path) -> None:
@@ -425,6 +428,11 @@ def test_node_missing_is_a_sentence(local: Local, tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "Node" in result.stderr.splitlines()[0]
     assert len(result.stderr.splitlines()) == 2
+
+
+def test_none_of_these_refusals_broke_anything(local: Local) -> None:
+    assert '"seeded"' in ask(local.up(), "/rest/v1/notes")[1]
+    local.stop()
 
 
 def test_a_half_finished_database_is_made_anew(local: Local) -> None:

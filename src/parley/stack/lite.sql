@@ -1,9 +1,11 @@
--- Hands what lite made at its first start to the roles that own it on a hosted project, and makes the role lite runs as.
--- Runs once, as supabase_admin, after lite has been started once as supabase_admin.
+-- Hands what lite made at its first start to the roles that own it on a hosted project, and makes
+-- the role lite runs as. Runs once, as supabase_admin, after lite has been started once as
+-- supabase_admin.
 
 grant usage on schema auth to anon, authenticated, service_role, postgres, dashboard_user;
 grant all on schema auth to supabase_auth_admin;
-grant usage on schema storage to supabase_storage_admin, anon, authenticated, service_role, dashboard_user;
+grant usage on schema storage
+  to supabase_storage_admin, anon, authenticated, service_role, dashboard_user;
 grant usage on schema storage to postgres with grant option;
 
 do $$
@@ -11,18 +13,18 @@ declare
   v_object record;
 begin
   for v_object in
-    select format('%I.%I', relnamespace::regnamespace::text, relname) as name, relnamespace::regnamespace::text as place
+    select oid::regclass::text as name, relnamespace::regnamespace::text as place
     from pg_catalog.pg_class
     where relnamespace in ('auth'::regnamespace, 'storage'::regnamespace) and relkind = 'r'
   loop
-    execute format('alter table %s owner to %I', v_object.name, format('supabase_%s_admin', v_object.place));
+    execute format('alter table %s owner to supabase_%s_admin', v_object.name, v_object.place);
   end loop;
   for v_object in
     select oid::regprocedure::text as name, pronamespace::regnamespace::text as place
     from pg_catalog.pg_proc
     where pronamespace in ('auth'::regnamespace, 'storage'::regnamespace)
   loop
-    execute format('alter function %s owner to %I', v_object.name, format('supabase_%s_admin', v_object.place));
+    execute format('alter function %s owner to supabase_%s_admin', v_object.name, v_object.place);
   end loop;
 end
 $$;
@@ -31,8 +33,9 @@ grant all on all tables in schema auth to postgres, dashboard_user;
 grant all on all tables in schema storage to anon, authenticated, service_role;
 grant all on all tables in schema storage to postgres with grant option;
 
--- lite's own versions read only the setting that lite makes. These read the claims as well, as the hosted ones do. lite
--- tries to put its own back at every start and, not being their owner, is refused and goes on.
+-- lite's own versions read only the setting that lite makes. These read the claims as well, as the
+-- hosted ones do. lite tries to put its own back at every start and, not being their owner, is
+-- refused and goes on.
 create or replace function auth.uid()
 returns uuid
 language sql
@@ -84,13 +87,14 @@ alter table supabase_migrations.schema_migrations owner to supabase_migrations_a
 alter table supabase_migrations.seed_files owner to supabase_migrations_admin;
 grant supabase_migrations_admin to postgres with inherit true, set false;
 
--- The hosted platform lets postgres create policies on storage.objects through an extension of the server. Here it is
--- a member of the owner, which has nothing but usage on the schema.
+-- The hosted platform lets postgres create policies on storage.objects through an extension of the
+-- server. Here it is a member of the owner, which has nothing but usage on the schema.
 grant supabase_storage_admin to postgres with inherit true, set false;
 
--- lite runs as this role. At its first request it grants everything in every schema with row level security to the API
--- roles; as somebody who owns nothing there and holds no grant option, it grants nothing. It needs some privilege on
--- every table it is to know about, also on those that do not exist yet.
+-- lite runs as this role. At its first request it grants everything in every schema with row level
+-- security to the API roles; as somebody who owns nothing there and holds no grant option, it
+-- grants nothing. It needs some privilege on every table it is to know about, also on those that do
+-- not exist yet.
 create role lite_rest login noinherit;
 alter role lite_rest set statement_timeout = '8s';
 alter role lite_rest set client_min_messages = error;
@@ -102,7 +106,8 @@ grant create on database postgres to lite_rest;
 grant usage on schema auth, public, graphql_public, realtime to lite_rest;
 grant select, insert, update, delete on all tables in schema auth to lite_rest;
 grant references on all tables in schema realtime to lite_rest;
-alter default privileges for role supabase_admin in schema realtime grant references on tables to lite_rest;
+alter default privileges for role supabase_admin in schema realtime
+  grant references on tables to lite_rest;
 alter default privileges for role postgres grant usage on schemas to lite_rest;
 alter default privileges for role postgres grant references on tables to lite_rest;
 alter default privileges for role postgres grant select on sequences to lite_rest;

@@ -1,6 +1,7 @@
--- What Supabase gives a project before its first migration: roles, extensions, default grants and Realtime.
--- Runs once, as the superuser supabase_admin on the database postgres of a new cluster.
--- The roles and their attributes are those of supabase/postgres 17; where they differ, the reason is given.
+-- What Supabase gives a project before its first migration: roles, extensions, default grants and
+-- Realtime. Runs once, as the superuser supabase_admin on the database postgres of a new cluster.
+-- The roles and their attributes are those of supabase/postgres 17; where they differ, the reason
+-- is given.
 
 -- Roles that stand for a request. Nobody logs in as one of them.
 create role anon nologin;
@@ -54,7 +55,8 @@ create extension pg_stat_statements with schema extensions;
 grant all on all tables in schema extensions to postgres, dashboard_user;
 grant all on all routines in schema extensions to postgres, dashboard_user;
 
--- The default grants. They are why a forgotten revoke shows: what postgres creates in public may be called by anon.
+-- The default grants. They are why a forgotten revoke shows: what postgres creates in public may be
+-- called by anon.
 grant usage on schema public to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres, supabase_admin in schema public
   grant all on tables to postgres, anon, authenticated, service_role;
@@ -72,10 +74,12 @@ alter default privileges for role supabase_admin in schema extensions
 create schema graphql_public;
 grant usage on schema graphql_public to postgres, anon, authenticated, service_role;
 
--- Realtime. The hosted platform lets postgres create policies on a table it does not own through an extension of the
--- server. Here it is a member of the owner instead, which has nothing but usage on the schema and so creates nothing.
+-- Realtime. The hosted platform lets postgres create policies on a table it does not own through an
+-- extension of the server. Here it is a member of the owner instead, which has nothing but usage on
+-- the schema and so creates nothing.
 create schema realtime;
-grant usage on schema realtime to anon, authenticated, service_role, dashboard_user, supabase_realtime_admin;
+grant usage on schema realtime
+  to anon, authenticated, service_role, dashboard_user, supabase_realtime_admin;
 grant usage on schema realtime to postgres with grant option;
 grant supabase_realtime_admin to postgres with inherit true, set false;
 
@@ -93,7 +97,8 @@ create table realtime.messages (
 ) partition by range (inserted_at);
 
 alter table realtime.messages
-  add constraint messages_payload_exclusive check (payload is null or binary_payload is null) not valid;
+  add constraint messages_payload_exclusive
+  check (payload is null or binary_payload is null) not valid;
 create index messages_inserted_at_topic_index on realtime.messages (inserted_at desc, topic)
   where extension = 'broadcast' and private is true;
 alter table realtime.messages owner to supabase_realtime_admin;
@@ -107,7 +112,8 @@ language sql
 stable
 as $$ select nullif(current_setting('realtime.topic', true), '') $$;
 
--- Like the original, a failure to send is a warning and the caller goes on; the topic stays set in its transaction.
+-- Like the original, a failure to send is a warning and the caller goes on; the topic stays set in
+-- its transaction.
 create function realtime.send(payload jsonb, event text, topic text, private boolean default true)
 returns void
 language plpgsql
@@ -132,7 +138,12 @@ exception
 end
 $$;
 
-create function realtime.send_binary(payload bytea, event text, topic text, private boolean default true)
+create function realtime.send_binary(
+  payload bytea,
+  event text,
+  topic text,
+  private boolean default true
+)
 returns void
 language plpgsql
 volatile
@@ -140,7 +151,9 @@ as $$
 begin
   perform set_config('realtime.topic', send_binary.topic, true);
   insert into realtime.messages (binary_payload, event, topic, private, extension)
-  values (send_binary.payload, send_binary.event, send_binary.topic, send_binary.private, 'broadcast');
+  values (
+    send_binary.payload, send_binary.event, send_binary.topic, send_binary.private, 'broadcast'
+  );
 exception
   when others then
     raise warning 'WarnSendingBroadcastMessage: %', sqlerrm;
@@ -198,9 +211,9 @@ alter publication supabase_realtime owner to postgres;
 -- What the Realtime server keeps for itself. No role of the API and no migration gets in.
 create schema _realtime;
 
--- Keep a partition per UTC day from yesterday to three days ahead and drop those of more than 72 hours ago.
--- Called when the stack starts and by Realtime's janitor. The lock timeout is there because a partition waiting for
--- its lock makes every broadcast wait behind it.
+-- Keep a partition per UTC day from yesterday to three days ahead and drop those of more than 72
+-- hours ago. Called when the stack starts and by Realtime's janitor. The lock timeout is there
+-- because a partition waiting for its lock makes every broadcast wait behind it.
 create function _realtime.keep_partitions()
 returns void
 language plpgsql

@@ -8,6 +8,7 @@ a string is escaped, so what looks like such a pair in the text of a message is 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 
@@ -31,6 +32,9 @@ CONNECTION_HEADERS = {
     "upgrade",
 }
 MENDED_PREFIXES = ("/auth/v1", "/rest/v1", "/storage/v1/bucket", "/storage/v1/object/list")
+PATIENCE_SECONDS = 5.0
+RETRY_SECONDS = 0.05
+PROBE_SECONDS = 3.0
 # lite closes a connection that was idle for five seconds.
 KEEP_ALIVE_SECONDS = 3.0
 
@@ -55,33 +59,49 @@ class Proxy:
         await self._session.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Hand a request on; 503 while lite is away."""
-        headers = without(request.headers, CONNECTION_HEADERS | {"host", "accept-encoding"})
-        headers[hdrs.ACCEPT_ENCODING] = "identity"
-        headers[hdrs.X_FORWARDED_HOST] = request.host
-        headers[hdrs.X_FORWARDED_PROTO] = request.scheme
-        try:
-            answer = await self._session.request(
-                request.method,
-                URL(f"{self.upstream}{request.raw_path}", encoded=True),
-                headers=headers,
-                data=request.content if request.can_read_body else None,
-                allow_redirects=False,
-                skip_auto_headers=(hdrs.USER_AGENT, hdrs.CONTENT_TYPE),
-            )
-        except aiohttp.ClientConnectionError:
-            return away("REST, Auth and Storage are starting. Try again in a second.")
+        """Hand a request on, waiting for lite while it is restarted; 503 when that takes long."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = await self._ask(request)
+            except aiohttp.ClientConnectorError:
+                # Nothing has been sent, so that it may be tried again whatever it is.
+                if clock() > deadline:
+                    return away("REST, Auth and Storage do not answer.")
+                await asyncio.sleep(RETRY_SECONDS)
+            except aiohttp.ClientConnectionError:
+                return away("REST, Auth and Storage ended before they answered.")
+            else:
+                break
         async with answer:
             if needs_mending(request, answer):
                 return await mended(answer)
             return await streamed(request, answer)
 
+    async def _ask(self, request: web.Request) -> aiohttp.ClientResponse:
+        headers = without(request.headers, CONNECTION_HEADERS | {"host", "accept-encoding"})
+        headers[hdrs.ACCEPT_ENCODING] = "identity"
+        headers[hdrs.X_FORWARDED_HOST] = request.host
+        headers[hdrs.X_FORWARDED_PROTO] = request.scheme
+        return await self._session.request(
+            request.method,
+            URL(f"{self.upstream}{request.raw_path}", encoded=True),
+            headers=headers,
+            data=request.content if request.can_read_body else None,
+            allow_redirects=False,
+            skip_auto_headers=(hdrs.USER_AGENT, hdrs.CONTENT_TYPE),
+        )
+
     async def is_reachable(self) -> bool:
         """Say whether lite answers at all."""
         try:
-            async with self._session.get(f"{self.upstream}/auth/v1/health"):
+            async with (
+                asyncio.timeout(PROBE_SECONDS),
+                self._session.get(f"{self.upstream}/auth/v1/health"),
+            ):
                 return True
-        except aiohttp.ClientConnectionError:
+        except (aiohttp.ClientConnectionError, TimeoutError):
             return False
 
 
