@@ -198,6 +198,8 @@ begin
   update chat.profiles as p
   set closed_at = clock_timestamp(), avatar_path = null
   where p.user_id = old.id and p.closed_at is null;
+  -- Open sockets go silent: what follows is sent to a topic that nobody may join.
+  update chat_private.user_streams as s set epoch = s.epoch + 1 where s.user_id = old.id;
   return case tg_op when 'DELETE' then old else new end;
 end;
 $$;

@@ -2,8 +2,9 @@
 
 -- A search configuration of our own folds accents; `simple` knows no language, so that every word of
 -- every language is found as it was typed.
-create extension unaccent with schema extensions;
-create extension btree_gin with schema extensions;
+-- A project may have either extension already.
+create extension if not exists unaccent with schema extensions;
+create extension if not exists btree_gin with schema extensions;
 
 create text search configuration chat_private.search (copy = pg_catalog.simple);
 alter text search configuration chat_private.search
