@@ -62,6 +62,14 @@ def test_the_cluster_of_an_earlier_stack_in_this_folder_is_not_ours(
     assert not Postgres(State.fresh(tmp_path)).is_complete
 
 
+def test_the_pid_of_a_killed_server_is_forgotten(cluster: Postgres) -> None:
+    cluster.data.mkdir(parents=True)
+    (cluster.data / "postmaster.pid").write_text("1\n")
+    cluster.forget_leftover()
+    cluster.forget_leftover()
+    assert list(cluster.data.iterdir()) == []
+
+
 def test_the_links_between_libraries_are_made_inside_the_package(tmp_path: Path) -> None:
     native = tmp_path / "native"
     (native / "lib").mkdir(parents=True)

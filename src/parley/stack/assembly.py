@@ -121,6 +121,7 @@ class Stack:
         with step("Postgres"):
             if is_new:
                 await asyncio.to_thread(postgres.create)
+            postgres.forget_leftover()
             await self._supervisor.keep(lambda: postgres.begin(lock))
         if is_new:
             with step("Platform: roles, Realtime, Auth, Storage"):

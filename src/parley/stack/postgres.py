@@ -148,6 +148,13 @@ class Postgres:
         )
         return await part.begin(self.answers, START_SECONDS)
 
+    def forget_leftover(self) -> None:
+        """Delete the pid file of a killed server, whose id may be in use again.
+
+        Only for who has just taken the parts' lock: no process of that server holds it any more.
+        """
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
     async def answers(self) -> bool:
         """Say whether the server takes connections."""
         try:
