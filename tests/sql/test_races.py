@@ -586,100 +586,93 @@ def test_the_same_batch_twice_at_once_is_sent_once(database: str, owner: Owner) 
 
 
 class Storm:
-    """Fifty rooms with overlapping members, and everybody does whatever they like in them."""
+    """Fifty rooms with overlapping owners, who do whatever they like in them."""
 
-    def __init__(self, owner: Person, everybody: list[Person]) -> None:
+    def __init__(self, creator: Person, everybody: list[Person]) -> None:
         self.everybody = everybody
-        self.tenant: UUID = owner.call("create_tenant", name="Club")["tenant_id"]
+        self.tenant: UUID = creator.call("create_tenant", name="Club")["tenant_id"]
         for person in everybody[1:]:
-            owner.call("add_tenant_member", tenant_id=self.tenant, user_id=person.id)
+            creator.call("add_tenant_member", tenant_id=self.tenant, user_id=person.id)
         dice = random.Random("rooms")
         self.rooms: list[UUID] = [
-            creator.call(
+            dice.choice(everybody).call(
                 "create_room",
                 name=f"Room {number}",
                 tenant_id=self.tenant,
                 is_public=number % 3 == 0,
                 history="since_join" if number % 4 == 0 else "all",
-                member_ids=[person.id for person in dice.sample(everybody, 6)],
+                member_ids=[person.id for person in dice.sample(everybody, 9)],
             )["id"]
-            for number, creator in zip(range(50), everybody * 50, strict=False)
+            for number in range(50)
         ]
 
     def do_something(self, person: Person, dice: random.Random) -> str:
-        """Do one random thing; return what it was and whether it was refused."""
+        """Do one random thing; return what it was, and why if it was refused."""
         room = dice.choice(self.rooms)
         target = dice.choice(self.everybody).id
-        emoji = dice.choice("👍👎")
-        seq = dice.randint(1, 10)
-        role = dice.choice(["owner", "admin", "moderator", "member"])
-        some = dice.sample(self.rooms, 20)
-        acts: dict[LiteralString, dict[str, object]] = {
-            "add_member": {"room_id": room, "user_id": target},
-            "remove_member": {"room_id": room, "user_id": target},
-            "set_member_role": {"room_id": room, "user_id": target, "role": role},
-            "ban_member": {"room_id": room, "user_id": target},
-            "unban_member": {"room_id": room, "user_id": target},
-            "mute_member": {"room_id": room, "user_id": target},
-            "unmute_member": {"room_id": room, "user_id": target},
-            "join_room": {"room_id": room},
-            "leave_room": {"room_id": room},
-            "archive_room": {"room_id": room},
-            "unarchive_room": {"room_id": room},
-            "open_direct": {"user_id": target, "tenant_id": self.tenant},
-            "create_room": {
-                "name": "New",
-                "tenant_id": self.tenant,
-                "member_ids": [person.id for person in dice.sample(self.everybody, 8)],
-            },
-            "send_message": {
-                "room_id": room,
+        in_room: dict[str, object] = {"room_id": room}
+        message = in_room | {"seq": dice.randint(1, 6)}
+        member = in_room | {"user_id": target}
+        called = [person.id for person in dice.sample(self.everybody, 3)]
+        some = dice.sample(self.rooms, 15)
+        batch = [
+            {
+                "room_id": str(one),
+                "client_id": str(uuid4()),
                 "body": "x",
-                "client_id": uuid4(),
-                "mentions": [person.id for person in dice.sample(self.everybody, 4)],
-            },
-            "send_messages": {
-                "items": Jsonb(
-                    [
-                        {
-                            "room_id": str(one),
-                            "client_id": str(uuid4()),
-                            "body": "x",
-                            "mentions": [
-                                str(person.id) for person in dice.sample(self.everybody, 3)
-                            ],
-                        }
-                        for one in some
-                    ]
-                )
-            },
-            "edit_message": {"room_id": room, "seq": seq, "body": f"{seq}"},
-            "delete_message": {"room_id": room, "seq": seq},
-            "add_reaction": {"room_id": room, "seq": seq, "emoji": emoji},
-            "remove_reaction": {"room_id": room, "seq": seq, "emoji": emoji},
-            "pin_message": {"room_id": room, "seq": seq},
-            "mark_read": {"room_id": room, "seq": seq},
-            "mark_delivered": {"cursors": Jsonb({str(one): seq for one in some})},
-            "mark_notifications_read": {"up_to": seq},
-            "set_room_preferences": {"room_id": room, "pinned": dice.random() < 0.5},
-            "add_tenant_member": {"tenant_id": self.tenant, "user_id": target},
-            "remove_tenant_member": {"tenant_id": self.tenant, "user_id": target},
+                "mentions": [str(user_id) for user_id in called],
+            }
+            for one in some
+        ]
+        new = {"name": "New", "tenant_id": self.tenant, "member_ids": called}
+        # What opens is likelier than what closes, so that the rooms stay alive.
+        acts: dict[LiteralString, tuple[int, dict[str, object]]] = {
+            "send_message": (12, in_room | {"body": "x", "client_id": uuid4(), "mentions": called}),
+            "send_messages": (8, {"items": Jsonb(batch)}),
+            "add_member": (20, member | {"role": dice.choice(["owner", "member"])}),
+            "unban_member": (8, member),
+            "unarchive_room": (8, in_room),
+            "unmute_member": (8, member),
+            "set_member_role": (6, member | {"role": dice.choice(["owner", "admin", "reader"])}),
+            "remove_member": (4, member),
+            "ban_member": (3, member),
+            "mute_member": (2, member),
+            "archive_room": (2, in_room),
+            "join_room": (6, in_room),
+            "leave_room": (2, in_room),
+            "create_room": (3, new),
+            "open_direct": (4, {"user_id": target, "tenant_id": self.tenant}),
+            "edit_message": (8, message | {"body": f"{dice.random()}"}),
+            "delete_message": (2, message),
+            "add_reaction": (6, message | {"emoji": "👍"}),
+            "remove_reaction": (4, message | {"emoji": "👍"}),
+            "pin_message": (4, message),
+            "unpin_message": (4, message),
+            "mark_read": (6, message),
+            "mark_delivered": (6, {"cursors": Jsonb({str(one): 3 for one in some})}),
+            "mark_notifications_read": (4, {"up_to": dice.randint(1, 50)}),
+            "set_room_preferences": (4, in_room | {"pinned": dice.random() < 0.5}),
+            "create_invite": (4, in_room),
+            "update_room": (4, in_room | {"topic": f"{dice.random()}"}),
+            "add_tenant_member": (4, {"tenant_id": self.tenant, "user_id": target}),
+            "remove_tenant_member": (1, {"tenant_id": self.tenant, "user_id": target}),
         }
-        weights = [1 if name.endswith("_tenant_member") else 4 for name in acts]
-        name = dice.choices(list(acts), weights)[0]
-        outcome = person.attempt(name, **acts[name])
+        name = dice.choices(list(acts), [weight for weight, _ in acts.values()])[0]
+        outcome = person.attempt(name, **acts[name][1])
         return name if outcome.done else f"{name}: {outcome.slug}"
 
 
 def test_a_storm_over_fifty_rooms_breaks_no_invariant(database: str, owner: Owner) -> None:
-    owner.execute("update chat_private.settings set fanout_limit = 8")
+    owner.execute("update chat_private.settings set fanout_limit = 11")
     with people(database, *crowd(12)) as everybody:
         storm = Storm(everybody[0], everybody)
+        owner.execute("update chat.room_members set role = 'owner'")
 
         def play(person: Person) -> Counter[str]:
             dice = random.Random(person.name)
             return Counter(storm.do_something(person, dice) for _ in range(150))
 
         done = sum(at_once(*(partial(play, person) for person in everybody)), Counter[str]())
-        succeeded = {what for what in done if ":" not in what}
-        assert len(succeeded) >= 24, done
+        succeeded = Counter({what: times for what, times in done.items() if ":" not in what})
+        assert len(succeeded) >= 25, done
+        assert succeeded.total() > done.total() / 3, done
