@@ -173,7 +173,7 @@ async def hosted(
         profile=profile,
         slot=f"of_tests_{next(numbers)}",
     )
-    realtime, app, tap = Realtime(settings), web.Application(client_max_size=10**7), Tap()
+    realtime, app, tap = Realtime(settings), web.Application(), Tap()
     realtime.add_routes(app)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()

@@ -189,6 +189,15 @@ async def test_a_role_that_does_not_exist_is_422(host: Host) -> None:
     assert (status, body) == (422, {"message": "rls_policy_error"})
 
 
+async def test_two_megabytes_are_accepted_and_six_are_413(host: Host) -> None:
+    raw = await Raw.connect(host)
+    await raw.join()
+    assert await send(host, GOOD | {"payload": {"x": "y" * 2_000_000}}) == (202, "")
+    assert len((await raw.receive())[4]["payload"]["x"]) == 2_000_000
+    assert (await send(host, GOOD | {"payload": {"x": "y" * 6_000_000}}))[0] == 413
+    await raw.close()
+
+
 @pytest.mark.parametrize("path", [BATCH, f"{BATCH}/room/events/said"])
 async def test_browsers_may_ask_from_anywhere(host: Host, path: str) -> None:
     async with aiohttp.ClientSession() as session, session.options(host.url + path) as answer:

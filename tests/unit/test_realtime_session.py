@@ -15,7 +15,7 @@ from parley.realtime.authorize import (
 )
 from parley.realtime.serializer import V1_0, V2_0
 from parley.realtime.settings import Limits
-from tests.unit.realtime_fakes import Core, make_token
+from tests.unit.realtime_fakes import Core, make_token, settle
 
 TOPIC = "realtime:room"
 
@@ -110,6 +110,30 @@ async def test_a_second_join_is_answered_first_and_then_the_old_join_is_closed()
     assert await client.join(join_ref="new") == [joined("new"), closed("old")]
     await client.push(TOPIC, "broadcast", {"event": "e", "payload": {}}, join_ref="new")
     assert list(client.session.channels) == [TOPIC]
+
+
+async def test_what_follows_a_second_join_comes_after_the_old_one_is_closed() -> None:
+    client = Core().connect()
+    await client.join(join_ref="old", presence={"enabled": True})
+    answers = await client.join(join_ref="new", presence={"enabled": True})
+    assert [(each[0], each[3]) for each in answers] == [
+        ("new", "phx_reply"),
+        ("old", "phx_close"),
+        ("new", "presence_state"),
+    ]
+
+
+async def test_a_refusal_that_is_delayed_still_comes_before_the_old_one_is_closed() -> None:
+    core = Core(Limits(channel_error_delay_s=0.05))
+    client = core.connect()
+    await client.join(join_ref="old", private=True)
+    core.authorizer.read = {"broadcast": False, "presence": False}
+    assert await client.join(join_ref="new", private=True) == []
+    await settle(lambda: len(client.listener.frames) == 2)
+    assert [(each[0], each[3]) for each in client.take()] == [
+        ("new", "phx_reply"),
+        ("old", "phx_close"),
+    ]
 
 
 async def test_a_second_join_that_is_refused_still_closes_the_old_one() -> None:

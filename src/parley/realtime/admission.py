@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from parley.realtime import renewal, watching
 from parley.realtime.authorize import PUBLIC, Caller, ProbeError, Rights, read_rights
 from parley.realtime.channel import Channel
-from parley.realtime.context import Context, Stored, after
+from parley.realtime.context import Context, Stored
 from parley.realtime.join import (
     JoinConfig,
     RefusalError,
@@ -26,24 +26,22 @@ if TYPE_CHECKING:
 
 READY_POLL_S = 0.5
 READY_DEADLINE_S = 60.0
-GOING_AWAY = 1001
 
 TOO_MANY_JOINS = "ClientJoinRateLimitReached: Too many joins per second"
 
 
-async def join(session: Session, push: Push) -> None:
-    """Answer ``phx_join``: the channel is joined, or refused with a reason."""
+async def join(session: Session, push: Push, before: Channel | None) -> None:
+    """Join a topic and answer; raises ``RefusalError``.
+
+    ``before`` is the channel that this join takes the place of: its end follows the answer, and
+    everything that is this channel's own follows that.
+    """
     config = read_config(push.payload)
-    try:
-        channel, stored = await _admit(session, push, config)
-    except RefusalError as refusal:
-        reason = str(refusal)
-        after(session.context.limits.channel_error_delay_s, lambda: session.refuse(push, reason))
-        if reason == TOO_MANY_JOINS:
-            session.listener.close(GOING_AWAY, "Too many joins per second")
-        return
+    channel, stored = await _admit(session, push, config)
     session.context.metrics.joins.inc()
     channel.admit(push, {"postgres_changes": list(config.bindings)})
+    if before is not None:
+        before.end()
     if channel.presence and channel.hears_presence:
         channel.push("presence_state", session.context.rosters.state(channel.key))
     for each in stored:

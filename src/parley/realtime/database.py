@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from parley.realtime.authorize import UnreachableError
@@ -54,12 +55,22 @@ class Database:
 
     async def _on(self, connection: Connection, work: Callable[[Connection], Awaitable[T]]) -> T:
         try:
-            return await work(connection)
-        finally:
-            if connection.closed or connection.broken:
-                await connection.close()
-            else:
-                self._free.append(connection)
+            result = await work(connection)
+        except psycopg.Error:
+            await self._keep(connection)
+            raise
+        except BaseException:
+            await connection.close()
+            raise
+        await self._keep(connection)
+        return result
+
+    async def _keep(self, connection: Connection) -> None:
+        """Use a connection again if it is as it was given out, else close it."""
+        if connection.info.transaction_status is TransactionStatus.IDLE:
+            self._free.append(connection)
+        else:
+            await connection.close()
 
     async def _connect(self) -> Connection:
         try:

@@ -56,7 +56,7 @@ class AnswerError(Exception):
 async def batch(request: web.Request, context: Context) -> web.Response:
     """Broadcast ``{"messages": [...]}``. What the caller may not send is left out silently."""
     caller = _caller(request, context)
-    body = _json(await request.read())
+    body = _json(await _read(request, context))
     messages = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(messages, list) or not messages:
         raise AnswerError(422, {"errors": {"messages": [BLANK]}})
@@ -84,7 +84,7 @@ async def single(request: web.Request, context: Context) -> web.Response:
     if content_type not in (JSON_TYPE, BYTES_TYPE):
         text = f"Unsupported content type, use {JSON_TYPE} or {BYTES_TYPE}"
         raise AnswerError(415, {"error": text})
-    body, is_json = await request.read(), content_type == JSON_TYPE
+    body, is_json = await _read(request, context), content_type == JSON_TYPE
     if is_json:
         _json(body)
     if len(body) > context.limits.payload_bytes:
@@ -143,6 +143,14 @@ def _caller(request: web.Request, context: Context) -> Caller:
     except TokenError as error:
         raise AnswerError(401, {"message": "Unauthorized"}) from error
     return Caller(claims, x_headers(request.headers))
+
+
+async def _read(request: web.Request, context: Context) -> bytes:
+    """The body, up to what a frame may have; the application's own limit does not matter here."""
+    try:
+        return await request.clone(client_max_size=context.limits.frame_bytes).read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise AnswerError(413, {"message": "The body is too large"}) from error
 
 
 def _json(body: bytes) -> Json:

@@ -13,7 +13,8 @@ from collections.abc import Coroutine, Mapping
 from parley.realtime import admission, conversation, renewal, tracking
 from parley.realtime.authorize import Caller
 from parley.realtime.channel import Channel, Listener
-from parley.realtime.context import Context
+from parley.realtime.context import Context, after
+from parley.realtime.join import RefusalError
 from parley.realtime.messages import PREFIX, Json, Push, Ref, UserBroadcast, reply
 from parley.realtime.serializer import Frame, FrameError
 from parley.realtime.tokens import Claims
@@ -21,6 +22,7 @@ from parley.realtime.wire import Envelope
 
 log = logging.getLogger(__name__)
 
+GOING_AWAY = 1001
 KNOWN_EVENTS = frozenset({"heartbeat", "phx_join", "phx_leave", "access_token"}) | {
     "broadcast",
     "presence",
@@ -66,14 +68,25 @@ class Session:
             await self._on_channel(self.channels[push.topic], push)
 
     async def _join(self, push: Push) -> None:
+        """Let a join in or refuse it; a channel that the topic had is closed after the answer."""
         before = self.channels.get(push.topic)
         if before is not None:
             self.leave(before)
         try:
-            await admission.join(self, push)
+            await admission.join(self, push, before)
+            return
+        except RefusalError as refusal:
+            reason = str(refusal)
         except Exception:
             log.exception("a join failed")
-            self.refuse(push, "Unknown Error on Channel")
+            reason = "Unknown Error on Channel"
+        after(self.context.limits.channel_error_delay_s, lambda: self._refuse(push, reason, before))
+        if reason == admission.TOO_MANY_JOINS:
+            self.listener.close(GOING_AWAY, "Too many joins per second")
+
+    def _refuse(self, push: Push, reason: str, before: Channel | None) -> None:
+        self.context.metrics.denials.labels(reason.partition(":")[0]).inc()
+        self.answer(push, "error", {"reason": reason}, push.join_ref)
         if before is not None:
             before.end()
 
@@ -106,11 +119,6 @@ class Session:
         frame = Envelope(message).frame(self.listener.serializer)
         if frame is not None:
             self.listener.write(frame)
-
-    def refuse(self, push: Push, reason: str) -> None:
-        """Reply to a join that is not let in."""
-        self.context.metrics.denials.labels(reason.partition(":")[0]).inc()
-        self.answer(push, "error", {"reason": reason}, push.join_ref)
 
     def caller(self, claims: Claims) -> Caller:
         """On whose behalf a channel of this socket asks."""
