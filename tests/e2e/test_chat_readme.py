@@ -1,0 +1,83 @@
+"""The README tells the truth: its example runs, and what it names exists."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from parley.cli.local import commands
+from parley.stack import Status
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+README = PAGES[0].read_text()
+
+
+def code_blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+
+
+async def test_the_example_runs_and_prints_what_it_says(stack: Status, tmp_path: Path) -> None:
+    (example,) = code_blocks(README, "python")
+    (tmp_path / "talk.py").write_text(example)
+    with psycopg.connect(stack.db_url) as connection:
+        connection.execute((ROOT / "supabase" / "seed.sql").read_bytes())
+    for _ in range(2):
+        talk = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "ignore", str(tmp_path / "talk.py")),
+            env={
+                **os.environ,
+                "SUPABASE_URL": stack.api_url,
+                "SUPABASE_KEY": stack.publishable_key,
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, complaint = await talk.communicate()
+        assert (talk.returncode, complaint) == (0, b"")
+        assert said.decode() in code_blocks(README, "")
+
+
+def test_every_command_of_the_stack_is_in_the_readme() -> None:
+    for command in commands:
+        assert re.search(rf"parley {command.__name__}\b|`{command.__name__}`", README)
+    assert set(re.findall(r"bin/parley (\w+)", README)) <= {each.__name__ for each in commands}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text()))
+    assert listed == {path.name for path in folder.glob("*.md")} - {"README.md"}
+
+
+async def test_what_the_pages_call_exists(stack: Status) -> None:
+    with psycopg.connect(stack.db_url) as connection:
+        rows = connection.execute(
+            "select proname from pg_proc where pronamespace = 'chat'::regnamespace"
+        ).fetchall()
+    functions = {name for (name,) in rows}
+    named = set(re.findall(r"`(?:chat\.)?(\w+)`", README.split("Everything else")[1].split("…")[0]))
+    assert named - {"chat"} <= functions
+    assert named
+
+
+@pytest.mark.parametrize("script", ["demo", "test", "check"])
+def test_scripts_that_the_pages_name_can_be_run(script: str) -> None:
+    path = ROOT / "scripts" / script
+    assert os.access(path, os.X_OK)
+    subprocess.run(["sh", "-n", str(path)], check=True)
