@@ -146,9 +146,13 @@ class Lite:
         return True
 
     async def is_warm(self) -> bool:
-        """Say whether the server answers; the first request makes it read the schema."""
-        url = f"http://{HOST}:{self.port}/rest/v1/"
-        headers = {"apikey": self.state.secret_key}
+        """Say whether the server answers for a table; the first such request is the slow one.
+
+        It makes lite read the schema and repeat its grants, which two requests at once cannot do.
+        """
+        schema, table = await self.some_table()
+        url = f"http://{HOST}:{self.port}/rest/v1/{table}?limit=0"
+        headers = {"apikey": self.state.secret_key, "Accept-Profile": schema}
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
@@ -157,6 +161,16 @@ class Lite:
                 return answer.status < 500
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+    async def some_table(self) -> tuple[str, str]:
+        """Return schema and name of an exposed table; no name when there is none."""
+        schemas = self.project.section("api").get("schemas", ["public"])
+        async with await psycopg.AsyncConnection.connect(self.state.db_url) as connection:
+            rows = await connection.execute(
+                "select schemaname, tablename from pg_tables where schemaname = any (%s) limit 1",
+                (schemas,),
+            )
+            return await rows.fetchone() or ("public", "")
 
 
 def to_toml(config: dict[str, dict[str, Any]]) -> str:
