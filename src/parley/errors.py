@@ -1,6 +1,28 @@
 """Everything Parley raises on purpose.
 
 ParleyError                      any expected failure
+├── ApiError                     the API refused a call for a reason without a class
+│   ├── Unreachable              the API did not answer
+│   ├── InvalidInput             an argument is not as described
+│   ├── SignInRequired           nobody is signed in
+│   ├── NotAllowed               the role is too low
+│   ├── MemberMuted              the caller may only read
+│   ├── RoomNotFound             absent, or not the caller's
+│   ├── MessageNotFound          absent, or not for the caller
+│   ├── UserNotFound             absent, or out of the caller's sight
+│   ├── InviteNotFound           no invite has this token or id
+│   ├── MessageIdReused          the client_id belongs to another message
+│   ├── EditConflict             somebody edited the message meanwhile
+│   ├── LastOwner                nobody would own it any more
+│   ├── MessageDeleted           the message is gone
+│   ├── InviteExpired            the invite is used up, too old or revoked
+│   ├── MessageTooLong           a body has too many characters
+│   ├── TooManyMentions          a message mentions too many people
+│   ├── PayloadTooLarge          a list or an object is too big
+│   ├── RoomArchived             the room can only be read
+│   └── SlowDown                 too many at once; retry_after says how long
+├── CatalogUnreadable            types cannot be generated from this database
+├── TypesStale                   generated files are not what the database would make of them
 └── StackError                   the local stack cannot do what was asked
     ├── AlreadyRunning           a stack already uses this state folder
     ├── NotRunning               no stack uses this state folder
@@ -49,6 +71,105 @@ class ParleyError(Exception):
 
     def __str__(self) -> str:
         return f"{self.detail} {self.hint}".strip()
+
+
+class ApiError(ParleyError, slug="api_error", status=500):
+    """The API refused a call for a reason that has no class of its own.
+
+    ``code`` is the SQLSTATE or PostgREST's code, such as PT404, 42501 or PGRST202.
+    ``retry_after`` is the number of seconds to wait, where the API named one.
+    """
+
+    def __init__(
+        self, detail: str, hint: str = "", *, code: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail, hint)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Unreachable(ApiError, slug="unreachable", status=503):
+    """The API did not answer: there is no network, or the server is away."""
+
+
+class InvalidInput(ApiError, slug="invalid_input", status=400):
+    """An argument is not as described: empty, too long, of the wrong kind or out of bounds."""
+
+
+class SignInRequired(ApiError, slug="sign_in_required", status=401):
+    """The call needs the token of somebody with an open account."""
+
+
+class NotAllowed(ApiError, slug="not_allowed", status=403):
+    """The caller is known, and their role is too low for this."""
+
+
+class MemberMuted(ApiError, slug="member_muted", status=403):
+    """A moderator has muted the caller: they may read and not write until the mute ends."""
+
+
+class RoomNotFound(ApiError, slug="room_not_found", status=404):
+    """The room does not exist, or the caller is not in it; both look the same."""
+
+
+class MessageNotFound(ApiError, slug="message_not_found", status=404):
+    """The message does not exist, or the caller may not see it; both look the same."""
+
+
+class UserNotFound(ApiError, slug="user_not_found", status=404):
+    """The person does not exist, or the caller shares nothing with them; both look the same."""
+
+
+class InviteNotFound(ApiError, slug="invite_not_found", status=404):
+    """No invite has this token or id."""
+
+
+class MessageIdReused(ApiError, slug="message_id_reused", status=409):
+    """The caller already sent another message under this client_id."""
+
+
+class EditConflict(ApiError, slug="edit_conflict", status=409):
+    """The message was changed since the version the caller has seen."""
+
+
+class LastOwner(ApiError, slug="last_owner", status=409):
+    """The room or tenant would be left without an owner."""
+
+
+class MessageDeleted(ApiError, slug="message_deleted", status=410):
+    """The message was deleted, or retention has removed it."""
+
+
+class InviteExpired(ApiError, slug="invite_expired", status=410):
+    """The invite is used up, too old or revoked."""
+
+
+class MessageTooLong(ApiError, slug="message_too_long", status=413):
+    """A message has at most 8,000 characters."""
+
+
+class TooManyMentions(ApiError, slug="too_many_mentions", status=413):
+    """A message mentions at most 50 people."""
+
+
+class PayloadTooLarge(ApiError, slug="payload_too_large", status=413):
+    """A list or an object has more entries or bytes than one call takes."""
+
+
+class RoomArchived(ApiError, slug="room_archived", status=423):
+    """The room is archived and can only be read."""
+
+
+class SlowDown(ApiError, slug="slow_down", status=429):
+    """Too many at once, or slow mode; ``retry_after`` is the number of seconds to wait."""
+
+
+class CatalogUnreadable(ParleyError, slug="catalog_unreadable", status=503):
+    """Types cannot be generated from this database."""
+
+
+class TypesStale(ParleyError, slug="types_stale", status=409):
+    """Generated files are not what the database would make of them."""
 
 
 class StackError(ParleyError, slug="stack_error", status=503):

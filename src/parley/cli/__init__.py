@@ -7,6 +7,7 @@ import sys
 import typer
 
 from parley.cli.local import commands as local_commands
+from parley.cli.types import commands as types_commands
 from parley.errors import ParleyError
 
 app = typer.Typer(
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in local_commands:
+for command in (*local_commands, *types_commands):
     app.command()(command)
 
 

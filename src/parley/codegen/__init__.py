@@ -1,0 +1,7 @@
+"""Typed Python clients out of the catalog of a Supabase database.
+
+``catalog`` reads, ``names`` and ``values`` translate, ``models``, ``api`` and ``reference`` write,
+``files`` compares with what is there.
+"""
+
+from __future__ import annotations
