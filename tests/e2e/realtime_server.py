@@ -83,15 +83,16 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def served(url: str) -> AsyncIterator[ServerProcess]:
+async def served(url: str, slot: str = "") -> AsyncIterator[ServerProcess]:
     """Serve a database from another process for a while."""
     allow_many_files()
+    slot = slot or f"of_measurements_{next(numbers)}"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.e2e.realtime_server",
         url,
-        f"of_measurements_{next(numbers)}",
+        slot,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,

@@ -9,11 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import psycopg
 import pytest_asyncio
 
 from parley.realtime import PROFILES
+from tests.e2e.realtime_server import served
 from tests.e2e.realtime_stack import (
+    KEY,
     Host,
     Raw,
     Server,
@@ -232,6 +235,27 @@ async def test_stopping_drops_the_slot(postgres: Server) -> None:
     async with hosted(postgres.url):
         assert await run_sql(postgres.url, SLOTS) == [(before + 1,)]
     assert await run_sql(postgres.url, SLOTS) == [(before,)]
+
+
+async def test_the_successor_of_a_killed_server_repeats_nothing(postgres: Server) -> None:
+    async with served(postgres.url, "of_the_killed") as first:
+        for number in range(20):
+            await run_sql(postgres.developer_url, SEND, number)
+        first.process.kill()
+        await first.process.wait()
+    for number in range(20, 40):
+        await run_sql(postgres.developer_url, SEND, number)
+    async with (
+        served(postgres.url, "of_the_killed") as second,
+        aiohttp.ClientSession() as session,
+    ):
+        ws = await session.ws_connect(f"{second.url}/realtime/v1/websocket?apikey={KEY}&vsn=2.0.0")
+        await ws.send_json(["1", "1", "realtime:room", "phx_join", {}])
+        assert (await ws.receive_json())[4]["status"] == "ok"
+        await run_sql(postgres.developer_url, SEND, 40)
+        assert b'"n": 40' in (await ws.receive(timeout=10)).data
+    left = "select count(*) from pg_replication_slots where slot_name like 'of_the_killed%'"
+    assert await run_sql(postgres.url, left) == [(0,)]
 
 
 async def test_a_database_that_is_not_there_yet_refuses_joins_until_it_is() -> None:

@@ -39,7 +39,7 @@ async def join(session: Session, push: Push, before: Channel | None) -> None:
     config = read_config(push.payload)
     channel, stored = await _admit(session, push, config)
     session.context.metrics.joins.inc()
-    channel.admit(push, {"postgres_changes": list(config.bindings)})
+    channel.reply(push, "ok", {"postgres_changes": list(config.bindings)})
     if before is not None:
         before.end()
     if channel.presence and channel.hears_presence:

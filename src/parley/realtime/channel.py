@@ -42,7 +42,7 @@ class Listener(Protocol):
 
 
 class Channel:
-    """A joined topic. Made when a join is let in; until ``admit`` what it hears is held back."""
+    """A joined topic. Made when a join is let in; until ``release`` what it hears is held back."""
 
     __slots__ = (
         "_held",
@@ -117,12 +117,8 @@ class Channel:
         """Whether presence reaches this channel; in public to everybody, asked for or not."""
         return bool(self.rights.presence_read)
 
-    def admit(self, push: Push, response: dict[str, Json]) -> None:
-        """Answer the join and let through what was held back meanwhile; see ``release``."""
-        self._listener.write(self._frame(reply(push, "ok", response, join_ref=self.join_ref)))
-
     def release(self) -> None:
-        """Hand over what was heard since the topic was subscribed to, then hold nothing back."""
+        """Hand over what was heard since the join was let in, then hold nothing back."""
         held, self._held = self._held, None
         for frame in held or ():
             self._listener.write(frame)
@@ -139,7 +135,7 @@ class Channel:
 
     def reply(self, push: Push, status: str, response: dict[str, Json]) -> None:
         """Answer a push on this channel."""
-        self.send(reply(push, status, response, join_ref=self.join_ref))
+        self.send(reply(push, status, response, self.join_ref))
 
     def system(self, extension: str, status: str, text: str) -> None:
         """Send a ``system`` event."""
@@ -178,9 +174,3 @@ class Channel:
         for task in self.tasks:
             if task is not current:
                 task.cancel()
-
-    def _frame(self, message: Message) -> bytes:
-        frame = Envelope(message).frame(self._listener.serializer)
-        if frame is None:
-            raise TypeError("every wire form carries a message")
-        return frame

@@ -65,12 +65,10 @@ class UserMessage:
 Outbound: TypeAlias = Message | UserMessage
 
 
-def reply(
-    push: Push, status: str, response: dict[str, Json], *, join_ref: Ref = None, topic: str = ""
-) -> Message:
+def reply(push: Push, status: str, response: dict[str, Json], join_ref: Ref) -> Message:
     """Answer a push. ``join_ref`` is that of the channel, null for what belongs to no channel."""
     payload = {"status": status, "response": response}
-    return Message(topic or push.topic, "phx_reply", payload, push.ref, join_ref)
+    return Message(push.topic, "phx_reply", payload, push.ref, join_ref)
 
 
 def system(topic: str, extension: str, status: str, text: str, join_ref: Ref) -> Message:

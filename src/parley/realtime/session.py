@@ -115,7 +115,7 @@ class Session:
         self, push: Push, status: str, response: dict[str, Json], join_ref: Ref = None
     ) -> None:
         """Reply to a push that belongs to no joined channel."""
-        message = reply(push, status, response, join_ref=join_ref)
+        message = reply(push, status, response, join_ref)
         frame = Envelope(message).frame(self.listener.serializer)
         if frame is not None:
             self.listener.write(frame)
