@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,15 @@ from uuid import uuid4
 
 import aiohttp
 import jwt
+import pytest_asyncio
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
+from parley.demo.check import lowered_fanout_limit
 from parley.demo.conversation import messages_of
 from parley.demo.person import Event, Person
 from parley.stack import Status
 
+NOWHERE = "00000000-0000-4000-8000-00000000dead"
 PASSWORD = "correct horse battery staple"
 
 
@@ -124,3 +127,53 @@ class Door:
         """A valid token that names nobody."""
         claims = {"role": "authenticated", "exp": int(time.time()) + 600}
         return jwt.encode(claims, self._stack.jwt_secret, algorithm="HS256")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def people(stack: Status) -> AsyncIterator[list[Member]]:
+    """Ann, Bob, Cat and Dan. Their own topics move on with every room they lose."""
+    async with signed_up(stack, "Ann", "Bob", "Cat", "Dan") as members:
+        yield members
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def door(stack: Status) -> AsyncIterator[Door]:
+    """The front door over plain HTTP."""
+    async with aiohttp.ClientSession() as session:
+        yield Door(stack, session)
+
+
+async def room_of(owner: Member, *others: Member, **options: Any) -> str:
+    """Open a group room; returns its id."""
+    ids = [each.user_id for each in others]
+    room = await owner.call("create_room", name="Lisbon in May", member_ids=ids, **options)
+    return str(room["id"])
+
+
+@asynccontextmanager
+async def listening(stack: Status, *names: str) -> AsyncIterator[list[Member]]:
+    """New accounts, each on their own topic."""
+    async with signed_up(stack, *names) as members:
+        await asyncio.gather(*(each.listen_to_self() for each in members))
+        yield members
+
+
+async def small_room_of(_: Status, owner: Member, *others: Member) -> str:
+    """Open a room that names the recipients of each step; returns its id."""
+    return await room_of(owner, *others)
+
+
+async def large_room_of(stack: Status, owner: Member, *others: Member) -> str:
+    """Open a room that has a topic for its steps; returns its id."""
+    async with lowered_fanout_limit(stack.db_url):
+        return await room_of(owner, *others)
+
+
+def to_room(**changes: Any) -> Callable[[str], dict[str, Any]]:
+    """Arguments of a send to Ann's room, with something changed."""
+    return lambda room_id: {
+        "room_id": room_id,
+        "body": "x",
+        "client_id": str(uuid4()),
+        **changes,
+    }
