@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from parley.realtime import changes
 from tests.e2e.realtime_peers import CLIENTS, hears, of_kind, peers
 from tests.e2e.realtime_stack import Host, Raw, Server, hosted, make_token, run_sql
 
@@ -86,15 +87,15 @@ async def test_insert_update_and_delete_are_heard_in_order(
         await db.execute("insert into open_notes values (1, 'a')")
         await db.execute("update open_notes set body = 'b' where id = 1")
         await db.execute("delete from open_notes where id = 1")
-        changes = [each["change"] for each in await hears(peer, "change", 3)]
-        assert [(each["eventType"], each["new"], each["old"]) for each in changes] == [
+        told = [each["change"] for each in await hears(peer, "change", 3)]
+        assert [(each["eventType"], each["new"], each["old"]) for each in told] == [
             ("INSERT", {"id": 1, "body": "a"}, {}),
             ("UPDATE", {"id": 1, "body": "b"}, {"id": 1, "body": "a"}),
             ("DELETE", {}, {"id": 1, "body": "b"}),
         ]
-        assert {each["schema"] + "." + each["table"] for each in changes} == {"public.open_notes"}
-        assert changes[0]["commit_timestamp"].endswith("Z")
-        assert changes[0]["errors"] is None
+        assert {each["schema"] + "." + each["table"] for each in told} == {"public.open_notes"}
+        assert told[0]["commit_timestamp"].endswith("Z")
+        assert told[0]["errors"] is None
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -110,8 +111,8 @@ async def test_two_people_hear_each_their_own_rows(
         await db.execute("update notes set owner = 'bob' where id = 3")
         heard = [each["change"]["new"]["id"] for each in await hears(bob, "change", 2)]
         assert heard == [1, 3]
-        changes = [each["change"] for each in of_kind(ann, "change")]
-        assert [(each["eventType"], each["new"]["id"]) for each in changes] == [
+        told = [each["change"] for each in of_kind(ann, "change")]
+        assert [(each["eventType"], each["new"]["id"]) for each in told] == [
             ("INSERT", 0),
             ("INSERT", 3),
         ]
@@ -381,4 +382,42 @@ async def test_private_and_public_channels_hear_tables_alike(
     await db.execute("grant select on open_notes to service_role")
     await db.execute("insert into open_notes values (1, 'a')")
     assert (await raw.receive())[4]["data"]["record"] == {"id": 1, "body": "a"}
+    await raw.close()
+
+
+async def test_reading_pauses_while_policies_are_asked_and_nothing_is_lost(
+    host: Host, db: psycopg.AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "BACKLOG", 50)
+    raw = await Raw.connect(host)
+    token = make_token(sub="ann")
+    await raw.join(postgres_changes=[table("notes", "INSERT")], access_token=token)
+    await raw.receive()
+    for start in range(0, 2000, 100):
+        await db.execute(
+            "insert into notes (id, owner) select n, case n %% 2 when 0 then 'ann' else 'bob' end"
+            " from generate_series(%s::int, %s::int) as n",
+            (start, start + 99),
+        )
+    await db.execute("select realtime.send('{\"n\": 1}', 'said', 'room', false)")
+    heard = []
+    while not isinstance(frame := await raw.receive(), bytes):
+        heard.append(frame[4]["data"]["record"]["id"])
+    while len(heard) < 1000:
+        heard.append((await raw.receive())[4]["data"]["record"]["id"])
+    assert heard == list(range(0, 2000, 2))
+    await raw.close()
+
+
+async def test_a_table_that_is_dropped_meanwhile_spoils_no_other(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    await db.execute("create table public.brief (id int primary key)")
+    await db.execute("alter publication supabase_realtime add table public.brief")
+    raw = await Raw.connect(host)
+    await raw.join(postgres_changes=[{"event": "*", "schema": "public"}])
+    assert (await raw.receive())[4]["status"] == "ok"
+    await db.execute("begin; insert into brief values (1); drop table brief; commit")
+    await db.execute("insert into open_notes values (1, 'a')")
+    assert (await raw.receive())[4]["data"]["table"] == "open_notes"
     await raw.close()

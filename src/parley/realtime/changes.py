@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import psycopg
@@ -18,17 +18,20 @@ import psycopg
 from parley.realtime.authorize import UnreachableError
 from parley.realtime.bindings import ANY, BindingError, read_binding
 from parley.realtime.channel import Channel
-from parley.realtime.database import Connection, Database
+from parley.realtime.database import Database
 from parley.realtime.messages import Json, Message
 from parley.realtime.metrics import Metrics
 from parley.realtime.pgoutput import Change
+from parley.realtime.serializer import dumps
 from parley.realtime.subscribing import check
-from parley.realtime.views import View, Watch, looked_at
+from parley.realtime.views import Look, View, Watch, look_at
 from parley.realtime.wire import Envelope
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.2
+BATCH = 100
+"""Changes that are looked at together."""
 BACKLOG = 10_000
 """Changes that may wait to be looked at before reading pauses."""
 
@@ -61,18 +64,20 @@ class TableChanges:
 
     async def subscribe(self, channel: Channel) -> str | None:
         """See ``context.Tables``: watch all entries of a channel or none."""
+        caller = channel.caller
         try:
             bindings = [read_binding(entry) for entry in channel.config.bindings]
-            await self._database.run(lambda connection: check(connection, bindings, channel.caller))
+            await self._database.run(lambda connection: check(connection, bindings, caller))
         except BindingError as error:
             return str(error)
         except psycopg.OperationalError as error:
             raise UnreachableError from error
         if channel.open:
             self.unsubscribe(channel)
+            claims = dumps(dict(caller.claims.values))
             for binding in bindings:
                 watches = self._watches.setdefault((binding.schema, binding.table), [])
-                watches.append(Watch(channel, binding))
+                watches.append(Watch(channel, binding, caller, claims))
         return None
 
     def unsubscribe(self, channel: Channel) -> None:
@@ -102,39 +107,39 @@ class TableChanges:
     async def _work(self) -> None:
         while True:
             while self._queue:
-                change, committed_at = self._queue[0]
+                batch = list(itertools.islice(self._queue, BATCH))
                 try:
-                    await self._tell(change, committed_at)
+                    await self._tell(batch)
                 except (psycopg.OperationalError, UnreachableError):
                     await asyncio.sleep(RETRY_S)
                     continue
                 except Exception:
-                    log.exception("a change of %s could not be shown", change.relation.table)
-                self._queue.popleft()
+                    log.exception("%s changes could not be shown", len(batch))
+                for _ in batch:
+                    self._queue.popleft()
             self._waiting.clear()
             await self._waiting.wait()
 
-    async def _tell(self, change: Change, committed_at: datetime) -> None:
-        watches = list(self._wanted(change))
-
-        async def look(connection: Connection) -> list[tuple[Watch, View]]:
-            return await looked_at(connection, change, watches)
-
-        views = await self._database.run(look) if watches else []
-        stamp = f"{committed_at:%Y-%m-%dT%H:%M:%S}.{committed_at.microsecond // 1000:03}Z"
-        head = {
-            "schema": change.relation.schema,
-            "table": change.relation.table,
-            "commit_timestamp": stamp,
-            "type": change.kind,
-        }
-        for (channel, data), ids in _by_channel(views, head):
-            if channel.open:
-                payload = {"ids": ids, "data": data}
-                message = Message(channel.topic, "postgres_changes", payload)
-                self._metrics.delivered.labels("postgres_changes").inc(
-                    channel.deliver(Envelope(message))
-                )
+    async def _tell(self, batch: Sequence[tuple[Change, datetime]]) -> None:
+        looks = [Look(change, list(self._wanted(change))) for change, _ in batch]
+        watched = [look for look in looks if look.watches]
+        if watched:
+            await self._database.run(lambda connection: look_at(connection, watched))
+        for look, (change, committed_at) in zip(looks, batch, strict=True):
+            stamp = f"{committed_at:%Y-%m-%dT%H:%M:%S}.{committed_at.microsecond // 1000:03}Z"
+            head = {
+                "schema": change.relation.schema,
+                "table": change.relation.table,
+                "commit_timestamp": stamp,
+                "type": change.kind,
+            }
+            for (channel, data), ids in _by_channel(look.views(), head):
+                if channel.open:
+                    payload = {"ids": ids, "data": data}
+                    message = Message(channel.topic, "postgres_changes", payload)
+                    self._metrics.delivered.labels("postgres_changes").inc(
+                        channel.deliver(Envelope(message))
+                    )
 
 
 def _by_channel(

@@ -6,6 +6,7 @@ operand and says whether a subscriber's policies let the row through; nothing is
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from parley.realtime.messages import Json
 from parley.realtime.pgoutput import Change, Relation, Row, Unchanged
 from parley.realtime.queries import query
 from parley.realtime.serializer import loads
+
+log = logging.getLogger(__name__)
 
 JSON_TYPES = (114, 3802)
 """The oids of json and jsonb."""
@@ -58,6 +61,44 @@ class Values:
     passed: list[bool]
 
 
+class Question:
+    """A change whose values are wanted, with the filters to compare them with."""
+
+    def __init__(
+        self, change: Change, key: Sequence[str], filters: Sequence[Sequence[Filter]]
+    ) -> None:
+        self.change = change
+        self._filters = filters
+        self._new = _as_json(change.relation, change.new)
+        self._old = _as_json(change.relation, change.old)
+        if change.kind == "UPDATE" and change.old is None:
+            self._old = {name: self._new[name] for name in key if name in self._new}
+
+    def statement(self) -> sql.Composed:
+        """Build the query; filters look at the new row, or at the deleted one."""
+        seen = "old" if self.change.kind == "DELETE" else "new"
+        return sql.SQL(
+            "select to_jsonb(new) as record, to_jsonb(old) as old_record,"
+            " array[{tests}]::boolean[] as passed"
+            " from jsonb_populate_record(null::{table}, {new}) as new,"
+            " jsonb_populate_record(null::{table}, {old}) as old"
+        ).format(
+            tests=sql.SQL(", ").join(_test(seen, each) for each in self._filters),
+            table=sql.Identifier(self.change.relation.schema, self.change.relation.table),
+            new=sql.Literal(Jsonb(self._new)),
+            old=sql.Literal(Jsonb(self._old)),
+        )
+
+    def values(self, row: dict[str, Any]) -> Values:
+        """Read the query's only row; columns that the change does not tell are left out."""
+        record, old_record = row["record"], row["old_record"]
+        return Values(
+            record={name: record[name] for name in self._new if name in record},
+            old_record={name: old_record[name] for name in self._old if name in old_record},
+            passed=[each is True for each in row["passed"]],
+        )
+
+
 async def table_facts(
     connection: Connection, relation: Relation, roles: Sequence[str]
 ) -> Table | None:
@@ -73,48 +114,50 @@ async def table_facts(
     return Table(rows[0]["has_policies"], columns)
 
 
-async def values_of(
-    connection: Connection, change: Change, key: Sequence[str], filters: Sequence[Sequence[Filter]]
-) -> Values:
-    """Turn a change into JSON and compare it with filters: the new row, or the deleted one."""
-    relation = change.relation
-    new = _as_json(relation, change.new)
-    old = _as_json(relation, change.old)
-    if change.kind == "UPDATE" and change.old is None:
-        old = {name: new[name] for name in key if name in new}
-    seen = "old" if change.kind == "DELETE" else "new"
-    tests = [_test(seen, each) for each in filters]
-    statement = sql.SQL(
-        "select to_jsonb(new) as record, to_jsonb(old) as old_record, array[{tests}]::boolean[]"
-        " as passed from jsonb_populate_record(null::{table}, {new}) as new,"
-        " jsonb_populate_record(null::{table}, {old}) as old"
-    ).format(
-        tests=sql.SQL(", ").join(tests),
-        table=sql.Identifier(relation.schema, relation.table),
-        new=sql.Literal(Jsonb(new)),
-        old=sql.Literal(Jsonb(old)),
-    )
-    cursor = await connection.execute(statement)
-    row: dict[str, Any] = await anext(aiter(cursor))
-    return Values(
-        record={name: row["record"][name] for name in new if name in row["record"]},
-        old_record={name: row["old_record"][name] for name in old if name in row["old_record"]},
-        passed=[each is True for each in row["passed"]],
-    )
+async def values_of(connection: Connection, questions: Sequence[Question]) -> list[Values | None]:
+    """Turn changes into JSON and compare them with filters, all in one round trip.
 
-
-async def is_visible(
-    connection: Connection,
-    relation: Relation,
-    caller: Caller,
-    key: dict[str, Json],
-) -> bool:
-    """Ask the caller's policies whether the row with this primary key is theirs to see.
-
-    A policy that raises on these claims hides the row from them and from nobody else.
+    One that cannot be, because its table has changed since, is None and spoils no other.
     """
+    try:
+        async with connection.pipeline():
+            cursors = [await connection.execute(each.statement()) for each in questions]
+        rows = [await cursor.fetchone() for cursor in cursors]
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        if len(questions) > 1:
+            return [(await values_of(connection, [each]))[0] for each in questions]
+        log.warning("a change of %s cannot be shown: %s", questions[0].change.relation.table, error)
+        return [None]
+    return [
+        None if row is None else each.values(row) for each, row in zip(questions, rows, strict=True)
+    ]
+
+
+async def visible(
+    connection: Connection, caller: Caller, keys: Sequence[tuple[Relation, dict[str, Json]]]
+) -> list[bool]:
+    """Ask the caller's policies which rows with these primary keys are theirs to see.
+
+    A policy that raises hides the row from this caller and from nobody else.
+    """
+    try:
+        async with connection.transaction(force_rollback=True), connection.pipeline():
+            await connection.execute(query("settings"), caller.settings(""))
+            cursors = [await connection.execute(_lookup(*each)) for each in keys]
+            return [await cursor.fetchone() is not None for cursor in cursors]
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        if len(keys) > 1:
+            return [(await visible(connection, caller, [each]))[0] for each in keys]
+        return [False]
+
+
+def _lookup(relation: Relation, key: dict[str, Json]) -> sql.Composed:
     table = sql.Identifier(relation.schema, relation.table)
-    statement = sql.SQL(
+    return sql.SQL(
         "select 1 from {table} as seen, jsonb_populate_record(null::{table}, {key}) as wanted"
         " where ({left}) = ({right})"
     ).format(
@@ -123,15 +166,6 @@ async def is_visible(
         left=sql.SQL(", ").join(sql.Identifier("seen", name) for name in key),
         right=sql.SQL(", ").join(sql.Identifier("wanted", name) for name in key),
     )
-    try:
-        async with connection.transaction(force_rollback=True), connection.pipeline():
-            await connection.execute(query("settings"), caller.settings(""))
-            cursor = await connection.execute(statement)
-            return await cursor.fetchone() is not None
-    except psycopg.Error:
-        if connection.closed:
-            raise
-        return False
 
 
 def _as_json(relation: Relation, row: Row | None) -> dict[str, Json]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from parley.realtime.authorize import Caller
-from parley.realtime.bindings import Binding
+from parley.realtime.bindings import Binding, Filter
 from parley.realtime.channel import Channel
 from parley.realtime.database import Connection
 from parley.realtime.messages import Json
 from parley.realtime.pgoutput import Change
-from parley.realtime.rows import Table, Values, is_visible, table_facts, values_of
+from parley.realtime.rows import Question, Table, Values, table_facts, values_of, visible
 from parley.realtime.serializer import dumps
 
 RECORD_LIMIT = 1024 * 1024
@@ -29,10 +30,15 @@ class Watch:
     channel: Channel
     binding: Binding
 
+    caller: Caller
+    """On whose behalf rows are looked at."""
+    claims: str
+    """The caller's claims as JSON: who has the same sees the same."""
+
     @property
-    def caller(self) -> Caller:
-        """On whose behalf rows are looked at."""
-        return self.channel.caller
+    def role(self) -> str:
+        """The caller's role."""
+        return self.caller.claims.role
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,40 +48,95 @@ class View:
     data: dict[str, Json]
 
 
-async def looked_at(
-    connection: Connection, change: Change, watches: list[Watch]
-) -> list[tuple[Watch, View]]:
-    """Decide for each watcher whether it sees the change, and what of it."""
-    roles = sorted({each.caller.claims.role for each in watches})
-    table = await table_facts(connection, change.relation, roles)
-    if table is None:
-        return []
-    filters = list(dict.fromkeys(each.binding.filters for each in watches))
-    values = await values_of(connection, change, table.key, filters)
-    passed = {each for each, has_passed in zip(filters, values.passed, strict=True) if has_passed}
-    views: dict[tuple[str, tuple[str, ...] | None], View] = {}
-    visible: dict[str, bool] = {}
-    seen = []
-    for watch in watches:
-        caller = watch.caller
-        role, select = caller.claims.role, watch.binding.select
-        refused = None if change.kind == "DELETE" else _refusal(table, role)
-        if refused is None and watch.binding.filters not in passed:
-            continue
-        if refused is None and table.has_policies and change.kind != "DELETE":
-            claims = dumps(dict(caller.claims.values))
-            if claims not in visible:
-                key = {name: values.record[name] for name in table.key}
-                visible[claims] = await is_visible(connection, change.relation, caller, key)
-            if not visible[claims]:
+@dataclass(slots=True)
+class Look:
+    """A change that some watch, and what was found out about it."""
+
+    change: Change
+    watches: list[Watch]
+    table: Table | None = None
+    values: Values | None = None
+    passed: set[tuple[Filter, ...]] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    """The claims (as JSON) whose policies do not let the row through."""
+
+    @property
+    def filters(self) -> list[tuple[Filter, ...]]:
+        """The different filter lists of those who watch."""
+        return list(dict.fromkeys(each.binding.filters for each in self.watches))
+
+    @property
+    def key(self) -> dict[str, Json]:
+        """The new row's primary key."""
+        if self.table is None or self.values is None:
+            return {}
+        return {name: self.values.record.get(name) for name in self.table.key}
+
+    def asks_policies(self, watch: Watch) -> bool:
+        """Whether this watcher's policies decide about the row."""
+        return (
+            self.table is not None
+            and self.values is not None
+            and self.change.kind != "DELETE"
+            and self.table.has_policies
+            and _refusal(self.table, watch.role) is None
+            and watch.binding.filters in self.passed
+        )
+
+    def views(self) -> Iterator[tuple[Watch, View]]:
+        """Who sees the change, and what of it."""
+        views: dict[tuple[str, tuple[str, ...] | None], View] = {}
+        if self.table is None or self.values is None:
+            return
+        for watch in self.watches:
+            refused = None if self.change.kind == "DELETE" else _refusal(self.table, watch.role)
+            if refused is None and (
+                watch.binding.filters not in self.passed or watch.claims in self.hidden
+            ):
                 continue
-        if (role, select) not in views:
-            view = {"columns": [], "record": {}, "errors": [refused]}
-            if refused is None:
-                view = _view(change, table, values, role, select)
-            views[role, select] = View(view)
-        seen.append((watch, views[role, select]))
-    return seen
+            group = watch.role, watch.binding.select
+            if group not in views:
+                view = {"columns": [], "record": {}, "errors": [refused]}
+                if refused is None:
+                    view = _view(self.change, self.table, self.values, *group)
+                views[group] = View(view)
+            yield watch, views[group]
+
+
+async def look_at(connection: Connection, looks: Sequence[Look]) -> None:
+    """Find out what is needed to decide who sees what of several changes."""
+    tables: dict[int, Table | None] = {}
+    roles = sorted({watch.role for look in looks for watch in look.watches})
+    for look in looks:
+        relation = look.change.relation
+        if relation.oid not in tables:
+            tables[relation.oid] = await table_facts(connection, relation, roles)
+        look.table = tables[relation.oid]
+    asked = [(look, look.table) for look in looks if look.table is not None]
+    questions = [Question(look.change, table.key, look.filters) for look, table in asked]
+    for (look, _), values in zip(asked, await values_of(connection, questions), strict=True):
+        look.values = values
+        if values is not None:
+            passed = zip(look.filters, values.passed, strict=True)
+            look.passed = {filters for filters, has_passed in passed if has_passed}
+    await _ask_policies(connection, looks)
+
+
+async def _ask_policies(connection: Connection, looks: Sequence[Look]) -> None:
+    callers: dict[str, Caller] = {}
+    wanted: dict[str, list[Look]] = {}
+    for look in looks:
+        for claims, watch in {each.claims: each for each in look.watches}.items():
+            if any(look.asks_policies(each) for each in look.watches if each.claims == claims):
+                callers[claims] = watch.caller
+                wanted.setdefault(claims, []).append(look)
+    for claims, asking in wanted.items():
+        keys = [(look.change.relation, look.key) for look in asking]
+        for look, is_seen in zip(
+            asking, await visible(connection, callers[claims], keys), strict=True
+        ):
+            if not is_seen:
+                look.hidden.add(claims)
 
 
 def _refusal(table: Table, role: str) -> str | None:
