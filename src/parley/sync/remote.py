@@ -1,0 +1,208 @@
+"""The server as the engine sees it: three reads, and functions called by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import httpx
+from pydantic import TypeAdapter
+from supabase import AsyncClient, AsyncClientOptions, create_async_client
+from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
+
+from parley.calls import AsyncCalls, refusal_in
+from parley.errors import ApiError, ParleyError, SignInRequired, Unreachable
+from parley.sync.steps import Answer, Heads, Row
+
+ANY: TypeAdapter[Any] = TypeAdapter(Any)
+TRANSIENT_CODES = ("", "08", "25", "40", "53", "57", "58", "XX")
+TRANSIENT_PGRST = ("PGRST000", "PGRST001", "PGRST002", "PGRST003")
+REFRESH_EARLY_S = 60
+SERVER_ERROR = 500
+RATE_LIMITED = 429
+TIMEOUT_S = 30.0
+SIGN_IN = "Sign in again; the local copy and the outbox stay."
+
+Session = Mapping[str, Any]
+"""``access_token``, ``refresh_token``, ``expires_at`` (Unix seconds), ``user_id``."""
+
+
+class Remote(Protocol):
+    """What the engine needs of a server. All raise Unreachable, SignInRequired, ApiError."""
+
+    async def pull(self, cursor: Mapping[str, Any]) -> Answer:
+        """Call ``pull_changes``."""
+
+    async def heads(self) -> Heads:
+        """Call ``list_heads``."""
+
+    async def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function of ``chat``; returns its JSON."""
+
+
+def is_transient(error: ParleyError) -> bool:
+    """Tell whether the same call may well succeed later, whatever it says."""
+    if isinstance(error, Unreachable):
+        return True
+    if type(error) is not ApiError:
+        return False
+    code = error.code
+    return code[:2] in TRANSIENT_CODES or code in TRANSIENT_PGRST
+
+
+class Server:
+    """A Supabase project, as one account. Tokens are renewed when they are about to end."""
+
+    def __init__(
+        self, url: str, key: str, session: Session | None, keep: Callable[[Session | None], None]
+    ) -> None:
+        """``keep`` is told every new session, and None when it is lost."""
+        self.url = url
+        self.key = key
+        self._session = session
+        self._keep = keep
+        self._client: AsyncClient | None = None
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True)
+        self._on_token: Callable[[str], None] | None = None
+
+    async def client(self) -> AsyncClient:
+        """The client of supabase-py."""
+        if self._client is None:
+            options = AsyncClientOptions(
+                schema="chat",
+                auto_refresh_token=False,
+                persist_session=False,
+                httpx_client=self._http,
+                # Whether and when to try again is decided here.
+                postgrest_client_retry=False,
+            )
+            self._client = await create_async_client(self.url, self.key, options)
+            if self._session is not None:
+                self._use(self._session)
+        return self._client
+
+    def on_token(self, hear: Callable[[str], None]) -> None:
+        """Tell every new access token to somebody."""
+        self._on_token = hear
+
+    async def sign_in(self, email: str, password: str) -> Session:
+        """Sign in with a password. Raises SignInRequired, Unreachable. Keeps nothing yet."""
+        client = await self.client()
+        return await self._authenticate(
+            lambda: client.auth.sign_in_with_password({"email": email, "password": password})
+        )
+
+    def begin(self, session: Session | None) -> None:
+        """Act as the account of this session from now on; None signs out."""
+        self._session = session
+        self._keep(session)
+        if session is not None:
+            self._use(session)
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Tell whether there is a session, fresh or not."""
+        return self._session is not None
+
+    async def access_token(self) -> str:
+        """A token that is good for a while. Raises SignInRequired, Unreachable."""
+        if self._session is None:
+            raise SignInRequired("Nobody is signed in.", SIGN_IN)
+        if self._session["expires_at"] - time.time() < REFRESH_EARLY_S:
+            await self._refresh()
+        return str(self._session["access_token"])
+
+    async def pull(self, cursor: Mapping[str, Any]) -> Answer:
+        """Call ``pull_changes``."""
+        return Answer.read(await self.call("pull_changes", cursor=cursor))
+
+    async def heads(self) -> Heads:
+        """Call ``list_heads``."""
+        return Heads.read(await self.call("list_heads"))
+
+    async def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function of ``chat``; returns its JSON."""
+        token = await self.access_token()
+        calls = AsyncCalls(await self.client(), "chat")
+        try:
+            return await calls.call(function, arguments, ANY)
+        except SignInRequired:
+            # The clock of this device may be wrong, or the session was ended elsewhere.
+            if self._session is not None and self._session["access_token"] == token:
+                await self._refresh()
+            return await calls.call(function, arguments, ANY)
+
+    async def select(self, table: str, filters: Mapping[str, str]) -> Sequence[Row]:
+        """Read a table through its policies; ``filters`` are PostgREST's."""
+        rows: list[Row] = []
+        while True:
+            # A project caps the rows of one answer, and does not say at how many.
+            page = await self._select_page(table, {**filters, "offset": str(len(rows))})
+            if not page:
+                return rows
+            rows += page
+
+    async def _select_page(self, table: str, parameters: dict[str, str]) -> list[Row]:
+        headers = {
+            "apikey": self.key,
+            "Authorization": f"Bearer {await self.access_token()}",
+            "Accept-Profile": "chat",
+        }
+        try:
+            answer = await self._http.get(
+                f"{self.url}/rest/v1/{table}", params=parameters, headers=headers
+            )
+        except httpx.TransportError as error:
+            raise Unreachable(f"The API did not answer: {error!r}.", "Try again.") from error
+        if not answer.is_success:
+            raise refusal_in(answer)
+        return list(answer.json())
+
+    async def sign_out(self) -> None:
+        """End the session on this device."""
+        self.begin(None)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    def _use(self, session: Session) -> None:
+        if self._client is not None:
+            self._client.postgrest.auth(session["access_token"])
+        if self._on_token is not None:
+            self._on_token(session["access_token"])
+
+    async def _refresh(self) -> None:
+        session = self._session
+        if session is None:
+            raise SignInRequired("Nobody is signed in.", SIGN_IN)
+        client = await self.client()
+        try:
+            fresh = await self._authenticate(
+                lambda: client.auth.refresh_session(session["refresh_token"])
+            )
+        except SignInRequired:
+            self.begin(None)
+            raise
+        self.begin(fresh)
+
+    async def _authenticate(self, ask: Callable[[], Any]) -> Session:
+        try:
+            answer = await ask()
+        except AuthRetryableError as error:
+            raise Unreachable(f"Auth did not answer: {error}.", "Try again.") from error
+        except AuthApiError as error:
+            if error.status >= SERVER_ERROR or error.status == RATE_LIMITED:
+                raise Unreachable(f"Auth did not answer: {error}.", "Try again.") from error
+            raise SignInRequired(f"Auth refused: {error}.", SIGN_IN) from error
+        except (AuthError, httpx.HTTPError) as error:
+            raise Unreachable(f"Auth did not answer: {error!r}.", "Try again.") from error
+        if answer.session is None:
+            raise SignInRequired("Auth gave no session.", SIGN_IN)
+        return {
+            "access_token": answer.session.access_token,
+            "refresh_token": answer.session.refresh_token,
+            "expires_at": answer.session.expires_at or int(time.time()) + 3600,
+            "user_id": str(answer.session.user.id),
+        }

@@ -1,0 +1,191 @@
+"""Flushing the outbox: per room in order, rooms independent, the network for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from parley.errors import ParleyError, SignInRequired, SlowDown
+from parley.sync.backoff import Backoff
+from parley.sync.outbox import Item, Outbox
+from parley.sync.remote import Remote, is_transient
+from parley.sync.store import Store
+
+ITEMS_PER_CALL = 200
+ROOMS_PER_CALL = 50
+RETRY_LEAST_S = 0.25
+RETRY_MOST_S = 30.0
+SLOW_DOWN_S = 1.0
+
+
+class Sender:
+    """Brings what the outbox holds to the server.
+
+    ``settled`` is called with the room of every deed that was answered, and what its number is.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        remote: Remote,
+        settled: Callable[[Item, int | None], None],
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._remote = remote
+        self._settled = settled
+        self._wake = asyncio.Event()
+        self._not_before: dict[str, float] = {}
+        self._flushing = asyncio.Lock()
+
+    def wake(self) -> None:
+        """There is something new in the outbox."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Flush until cancelled. Raises SignInRequired when the session is lost."""
+        retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S)
+        while True:
+            self._wake.clear()
+            try:
+                wait = await self.flush()
+                retry.reset()
+            except SignInRequired:
+                raise
+            except ParleyError as error:
+                if not is_transient(error):
+                    raise
+                wait = retry.next()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def flush(self) -> float | None:
+        """Bring everything that may go now.
+
+        Returns the seconds until something else may go, None when nothing waits. Raises
+        Unreachable (what was answered is noted), SignInRequired.
+        """
+        async with self._flushing:
+            while True:
+                ready = self._ready()
+                if not ready:
+                    break
+                sends = [items for items in ready if items[0].kind == "send"]
+                marks = [items[0] for items in ready if items[0].kind == "delivered"]
+                if sends:
+                    await self._send(sends)
+                if marks:
+                    await self._mark_delivered(marks[:ROOMS_PER_CALL])
+                for items in ready:
+                    if items[0].kind not in ("send", "delivered"):
+                        await self._do(items[0])
+            waits = [at - time.monotonic() for at in self._not_before.values()]
+            return max(min(waits), 0.0) if waits else None
+
+    def _ready(self) -> list[list[Item]]:
+        """Per room the deeds that go next: all sends up to another kind, or that one deed."""
+        now = time.monotonic()
+        pending: dict[str, list[Item]] = defaultdict(list)
+        for item in self._outbox.items(None, "pending"):
+            pending[item.room_id].append(item)
+        self._not_before = {
+            room_id: at
+            for room_id, at in self._not_before.items()
+            if at > now and room_id in pending
+        }
+        ready = []
+        for room_id, items in pending.items():
+            if room_id not in self._not_before:
+                length = next(
+                    (at for at, item in enumerate(items) if item.kind != "send"), len(items)
+                )
+                ready.append(items[: max(length, 1)])
+        return ready
+
+    async def _send(self, rooms: list[list[Item]]) -> None:
+        """One batch: whole rooms while they fit, so that no room overtakes itself."""
+        batch: list[Item] = []
+        for items in rooms[:ROOMS_PER_CALL]:
+            batch += items[: ITEMS_PER_CALL - len(batch)]
+        await self._send_batch(batch)
+
+    async def _send_batch(self, batch: list[Item]) -> None:
+        batch = [item for item in batch if item.room_id not in self._not_before]
+        items = [
+            {"room_id": item.room_id, "client_id": item.client_id, **item.arguments}
+            for item in batch
+        ]
+        try:
+            outcomes = await self._remote.call("send_messages", items=items)
+        except SignInRequired:
+            raise
+        except ParleyError as error:
+            if is_transient(error):
+                raise
+            # Something in it cannot even be read; the halves tell what.
+            if len(batch) == 1:
+                self._reject(batch[0], error.slug)
+                return
+            middle = len(batch) // 2
+            await self._send_batch(batch[:middle])
+            await self._send_batch(batch[middle:])
+            return
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if outcome["outcome"] == "later":
+                self._hold(item.room_id, outcome["after"])
+            elif outcome["outcome"] == "rejected":
+                self._reject(item, str(outcome["reason"]))
+            else:
+                self._accept(item, outcome["message"])
+
+    async def _mark_delivered(self, items: list[Item]) -> None:
+        cursors = {item.room_id: item.seq for item in items}
+        marks = await self._remote.call("mark_delivered", cursors=cursors)
+        moved = {mark["room_id"]: mark for mark in marks}
+        for item in items:
+            self._accept(item, moved.get(item.room_id))
+
+    async def _do(self, item: Item) -> None:
+        """One deed that is not a send."""
+        seq = self._outbox.target(item, self._store.me or "")
+        if seq is None:
+            self._reject(item, "message_not_found")
+            return
+        functions = {
+            "edit": "edit_message",
+            "delete": "delete_message",
+            "react": "add_reaction",
+            "unreact": "remove_reaction",
+            "read": "mark_read",
+        }
+        arguments: dict[str, Any] = {"room_id": item.room_id, "seq": seq, **item.arguments}
+        try:
+            row = await self._remote.call(functions[item.kind], **arguments)
+        except SlowDown as error:
+            self._hold(item.room_id, error.retry_after or SLOW_DOWN_S)
+        except SignInRequired:
+            raise
+        except ParleyError as error:
+            if is_transient(error):
+                raise
+            self._reject(item, error.slug)
+        else:
+            self._accept(item, row)
+
+    def _hold(self, room_id: str, seconds: float | None) -> None:
+        self._not_before[room_id] = time.monotonic() + (seconds or SLOW_DOWN_S)
+
+    def _accept(self, item: Item, row: dict[str, Any] | None) -> None:
+        self._outbox.accept(item, row)
+        self._settled(item, None if row is None else row.get("rev"))
+
+    def _reject(self, item: Item, slug: str) -> None:
+        self._outbox.reject(item, slug)
+        self._settled(item, None)

@@ -1,0 +1,245 @@
+"""Two people and their copies, without live topics: everything comes by pulling."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from parley.client import Chat
+from parley.errors import RoomNotFound, SignInRequired, Unreachable
+from parley.stack import Status
+from parley.sync.faults import OtherAccount
+from tests.e2e.sync_people import PASSWORD, Account, bodies, chatting, sign_up, until
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def people(stack: Status) -> AsyncIterator[tuple[Account, Account, Account]]:
+    """Ann, Bob and Cat."""
+    ann, bob, cat = await asyncio.gather(*(sign_up(stack, each) for each in ("Ann", "Bob", "Cat")))
+    yield ann, bob, cat
+
+
+async def test_what_ann_sends_is_shown_at_once_and_reaches_bob(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with (
+        chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
+        chatting(stack, bob, tmp_path / "bob.db", live=False) as bobs,
+    ):
+        room = await anns.create_room("walk", [bob.user_id])
+        message = await anns.send(room.id, "On my way")
+        assert (message.state, message.seq) == ("pending", None)
+        assert bodies(anns, room.id) == ["On my way"]
+        await anns.settled()
+        await anns.sync()
+        shown = [each for each in anns.messages(room.id) if each.body == "On my way"]
+        assert [each.state for each in shown] == ["sent"]
+        assert shown[0].seq is not None
+        assert anns.outbox() == []
+
+        await bobs.sync()
+        assert bodies(bobs, room.id) == ["On my way"]
+        assert bobs.unread(room.id) == 1
+        assert anns.unread(room.id) == 0
+        assert bobs.profile(ann.user_id) is not None
+        assert await bobs.verify() == []
+
+
+async def test_deeds_done_offline_are_done_in_order_when_the_server_is_back(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("offline", [bob.user_id])
+    nowhere = "http://127.0.0.1:9"
+    async with Chat(stack.api_url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
+        anns._server.url = nowhere
+        client = await anns._server.client()
+        client.postgrest.base_url = type(client.postgrest.base_url)(nowhere)
+        with pytest.raises(Unreachable):
+            await anns.sync()
+        sent = await anns.send(room.id, "one")
+        await anns.edit(sent, "one, edited")
+        await anns.react(sent, "👍")
+        gone = await anns.send(room.id, "two")
+        await anns.delete(gone)
+        await anns.send(room.id, "three")
+        await anns.mark_read(room.id)
+        assert bodies(anns, room.id) == ["one, edited", "", "three"]
+        assert anns.search("walk") == []
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        await anns.settled()
+        await anns.sync()
+        assert anns.outbox() == []
+        assert bodies(anns, room.id) == ["one, edited", "", "three"]
+        first = next(each for each in anns.messages(room.id) if each.body == "one, edited")
+        assert first.reactions == {"👍": (ann.user_id,)}
+        assert [each.body for each in anns.search("edit")] == ["one, edited"]
+        assert await anns.verify() == []
+
+
+async def test_a_refused_message_is_reported_and_stops_no_other(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("refusals", [bob.user_id])
+        await anns.send(room.id, "x" * 8001)
+        await anns.send(room.id, "a \0 inside")
+        await anns.send(room.id, "fine")
+        await anns.settled()
+        await anns.sync()
+        states = {(each.body[:1], each.state, each.reason) for each in anns.messages(room.id)}
+        assert ("x", "failed", "message_too_long") in states
+        assert ("a", "failed", "invalid_input") in states
+        assert ("f", "sent", "") in states
+        failed = [each for each in anns.outbox() if each.state == "failed"]
+        for each in failed:
+            await anns.dismiss(each.id)
+        assert bodies(anns, room.id) == ["fine"]
+
+
+async def test_who_is_removed_keeps_nothing_and_their_outbox_is_discarded(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, cat = people
+    async with (
+        chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
+        chatting(stack, bob, tmp_path / "bob.db", live=False) as bobs,
+        chatting(stack, cat, tmp_path / "cat.db", live=False) as cats,
+    ):
+        room = await anns.create_room("inner circle", [bob.user_id, cat.user_id])
+        await anns.send(room.id, "secret")
+        await anns.settled()
+        for chat in (bobs, cats):
+            await chat.sync()
+            assert bodies(chat, room.id) == ["secret"]
+        await cats._sender._flushing.acquire()
+        await cats.send(room.id, "too late")
+        await anns.call("remove_member", room_id=room.id, user_id=cat.user_id)
+        await cats.sync()
+        cats._sender._flushing.release()
+        with pytest.raises(RoomNotFound):
+            cats.room(room.id)
+        assert [(each.state, each.reason) for each in cats.outbox()] == [
+            ("discarded", "room_not_found")
+        ]
+        for table in ("rooms", "members", "messages", "reactions", "receipts", "streams"):
+            rows = cats.database.all(f"select 1 from {table} where room_id = ?", (room.id,))
+            assert rows == [], table
+        assert cats.search("secret") == []
+        await bobs.sync()
+        assert bodies(bobs, room.id) == ["secret"]
+
+        await anns.call("add_member", room_id=room.id, user_id=cat.user_id)
+        await cats.sync()
+        assert [(each.body, each.state) for each in cats.messages(room.id)][-1] == (
+            "too late",
+            "discarded",
+        )
+        await cats.dismiss(cats.outbox()[0].id)
+        assert bodies(cats, room.id) == ["secret"]
+
+
+async def test_a_copy_belongs_to_one_account_and_can_be_forgotten(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    path = tmp_path / "shared.db"
+    async with chatting(stack, ann, path, live=False) as chat:
+        await chat.create_room("private")
+    async with Chat(stack.api_url, stack.publishable_key, path, live=False) as chat:
+        with pytest.raises(OtherAccount):
+            await chat.sign_in(bob.email, PASSWORD)
+        assert str(chat.me) == ann.user_id
+        await chat.forget()
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    async with chatting(stack, bob, path, live=False) as chat:
+        assert str(chat.me) == bob.user_id
+        assert "private" not in [each.name for each in chat.rooms()]
+
+
+async def test_a_lost_session_asks_for_sign_in_and_keeps_the_outbox(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("sessions", [bob.user_id])
+        changes = anns.changes()
+        anns._server.begin(
+            {
+                "access_token": "gone",
+                "refresh_token": "gone",
+                "expires_at": 0,
+                "user_id": ann.user_id,
+            }
+        )
+        await anns.send(room.id, "still here")
+        with pytest.raises(SignInRequired):
+            async for _ in changes:
+                pass
+        with pytest.raises(SignInRequired):
+            await anns.sync()
+        assert bodies(anns, room.id) == ["still here"]
+        await anns.sign_in(ann.email, PASSWORD)
+        await anns.settled()
+        await anns.sync()
+        assert [each.state for each in anns.messages(room.id)][-1] == "sent"
+
+
+async def test_ticks_move_from_sent_to_delivered_to_read(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with (
+        chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
+        chatting(stack, bob, tmp_path / "bob.db", live=False) as bobs,
+    ):
+        room = await anns.open_direct(bob.user_id)
+        await anns.send(room.id, "Did you see this?")
+        await anns.settled()
+        await anns.sync()
+        assert anns.messages(room.id)[-1].state == "sent"
+        await bobs.sync()
+        await bobs.settled()
+        await anns.sync()
+        assert anns.messages(room.id)[-1].state == "delivered"
+        await bobs.mark_read(room.id)
+        assert bobs.unread(room.id) == 0
+        await bobs.settled()
+        await anns.sync()
+        assert anns.messages(room.id)[-1].state == "read"
+        await bobs.sync()
+        await until(lambda: bobs.outbox() == [])
+        assert bobs.unread(room.id) == 0
+
+
+async def test_older_messages_come_page_by_page_and_stay_in_step(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("long", [bob.user_id])
+        for number in range(260):
+            await anns.send(room.id, f"line {number}")
+        await anns.settled()
+        await anns.sync()
+        async with chatting(stack, bob, tmp_path / "bob.db", live=False) as bobs:
+            assert len(bobs.messages(room.id, page_size=1000)) == 200
+            assert await bobs.older(room.id, 40) == 40
+            assert len(bobs.messages(room.id, page_size=1000)) == 240
+            early = next(each for each in anns.messages(room.id, page_size=300) if each.seq == 25)
+            await anns.edit(early, "rewritten")
+            await anns.settled()
+            await bobs.sync()
+            assert any(each.body == "rewritten" for each in bobs.messages(room.id, page_size=300))
+            assert await bobs.older(room.id) == 20
+            assert await bobs.older(room.id) == 0
+            assert len(bobs.messages(room.id, page_size=1000)) == 260
+            assert await bobs.verify() == []
