@@ -1,0 +1,180 @@
+-- send_messages: an outbox flushed in one call, each item with its own outcome.
+begin;
+set local search_path = public, extensions;
+select no_plan();
+select tests.make_company();
+create function pg_temp.item(room text, body text, options jsonb default '{}')
+returns jsonb
+language sql
+as $$ select jsonb_build_object('room_id', tests.room(room), 'client_id', md5(body)::uuid, 'body', body) || options $$;
+create temp table outbox (name text primary key, items jsonb);
+grant select on outbox to public;
+insert into outbox values
+  ('two rooms', jsonb_build_array(
+    pg_temp.item('trip', 'one'), pg_temp.item('hall', 'two'), pg_temp.item('trip', 'three'),
+    pg_temp.item('trip', 'four', jsonb_build_object('mentions', jsonb_build_array(tests.id_of('Bob'))))
+  )),
+  ('mixed', jsonb_build_array(
+    pg_temp.item('trip', 'good'), pg_temp.item('trip', ''), pg_temp.item('trip', repeat('x', 8001)),
+    pg_temp.item('trip', 'no id') - 'client_id', pg_temp.item('trip', 'bad id', '{"client_id": "1; drop"}'),
+    pg_temp.item('trip', 'bad room', '{"room_id": "x"}'), pg_temp.item('trip', 'no room') - 'room_id',
+    pg_temp.item('trip', 'absent', jsonb_build_object('room_id', gen_random_uuid())),
+    pg_temp.item('trip', 'all', '{"mention_all": true}'), pg_temp.item('trip', 'reply', '{"reply_to": 99999}'),
+    pg_temp.item('trip', 'body', '{"body": 5}'), pg_temp.item('trip', 'type', '{"mentions": "x"}'),
+    'null', '5', '"text"', '[]', pg_temp.item('hall', 'also good'),
+    pg_temp.item('trip', 'one', '{"body": "other"}'), pg_temp.item('trip', 'one')
+  ));
+
+-- Cat
+select tests.act_as('Cat');
+select tests.watch('trip', 'hall', 'Bob', 'Cat');
+create temp table answer as
+select o.*, row_number() over () as place
+from chat.send_messages((select items from outbox where name = 'two rooms')) as o;
+select is((select string_agg(outcome, ' ' order by place) from answer), 'sent sent sent sent', 'what may be sent is');
+select tests.moved('{"trip": 3, "hall": 1, "Bob": 1}', 'each message takes a number');
+select is(
+  tests.as_owner(format(
+    'select jsonb_agg(distinct jsonb_build_array(
+       (m.payload ->> ''to'')::bigint - (m.payload ->> ''from'')::bigint,
+       jsonb_array_length(m.payload #> ''{rows,messages}'')
+     ))
+     from realtime.messages as m
+     where m.payload ->> ''room_id'' = %L
+       and not exists (select from tests.seen_events as s where s.id = m.id)', tests.room('trip')
+  ))::jsonb,
+  '[[3, 3]]', 'a room''s part of a batch is one step'
+);
+select results_eq(
+  $$
+    select (a.message ->> 'seq')::bigint from answer as a
+    where (a.message ->> 'room_id')::uuid = tests.room('trip') order by a.place
+  $$,
+  $$ select r.last_seq - 3 + n from chat.rooms as r, generate_series(1, 3) as n where r.id = tests.room('trip') order by n $$,
+  'in the order of the room'
+);
+select is(
+  (select a.message from answer as a where a.client_id = md5('one')::uuid),
+  (select to_jsonb(m) from chat.messages as m where m.room_id = tests.room('trip') and m.client_id = md5('one')::uuid),
+  'the answer holds the message'
+);
+select tests.watch('trip', 'hall', 'Bob', 'Cat');
+select results_eq(
+  $$ select outcome, message from chat.send_messages((select items from outbox where name = 'two rooms')) $$,
+  $$ select 'duplicate', message from answer order by place $$,
+  'I2: the same batch again is answered with what it became'
+);
+select tests.changed_nothing('I2: and sends nothing');
+select results_eq(
+  $$ select outcome, reason from chat.send_messages((select items from outbox where name = 'mixed')) $$,
+  $$
+    values
+    ('sent', null), ('rejected', 'invalid_input'), ('rejected', 'message_too_long'),
+    ('rejected', 'invalid_input'), ('rejected', 'invalid_input'), ('rejected', 'invalid_input'),
+    ('rejected', 'invalid_input'), ('rejected', 'room_not_found'), ('rejected', 'not_allowed'),
+    ('rejected', 'message_not_found'), ('rejected', 'invalid_input'), ('rejected', 'invalid_input'),
+    ('rejected', 'invalid_input'), ('rejected', 'invalid_input'), ('rejected', 'invalid_input'),
+    ('rejected', 'invalid_input'), ('sent', null), ('rejected', 'message_id_reused'),
+    ('duplicate', null)
+  $$,
+  'one bad item stops nothing but itself'
+);
+select is_empty('select chat.send_messages(''[]'')', 'an empty outbox is flushed');
+select is(
+  (
+    select jsonb_agg(o.outcome)
+    from chat.send_messages(jsonb_build_array(
+      jsonb_build_object('room_id', tests.room('trip'), 'client_id', md5('twice')::uuid, 'body', 'twice'),
+      jsonb_build_object('room_id', tests.room('trip'), 'client_id', md5('twice')::uuid, 'body', 'twice')
+    )) as o
+  ),
+  '["sent", "duplicate"]', 'I2: within a batch as well'
+);
+
+-- Too much
+select throws_ok(format('select chat.send_messages(%s)', items), code, slug, title)
+from (
+  values
+  ('null', 'PT400', 'invalid_input', 'null is no batch'),
+  ('''{}''', 'PT400', 'invalid_input', 'nor is an object'),
+  ('(select jsonb_agg(null::text) from generate_series(1, 201))', 'PT413', 'payload_too_large', '200 items come at once'),
+  ('(select jsonb_agg(jsonb_build_object(''room_id'', gen_random_uuid())) from generate_series(1, 51))', 'PT413',
+    'payload_too_large', 'in 50 rooms')
+) as b (items, code, slug, title);
+
+-- Later
+select tests.act_as('Ann');
+select chat.update_room(tests.room('hall'), slow_mode_seconds => 600);
+select tests.act_as('Cat');
+select results_eq(
+  $$
+    select o.outcome, o.reason, o.after between 500 and 600
+    from chat.send_messages((
+      select jsonb_agg(jsonb_build_object('room_id', tests.room(b.room), 'client_id', md5('later' || b.body)::uuid, 'body', b.body))
+      from (values ('hall', 'a'), ('hall', 'b'), ('trip', 'c'), ('hall', 'd')) as b (room, body)
+    )) as o
+  $$,
+  $$
+    values ('sent', null, null), ('later', 'slow_down', true), ('sent', null, null), ('later', 'slow_down', true)
+  $$,
+  'after an item that has to wait the rest of its room waits, and no other room'
+);
+
+-- Fences
+select tests.act_as('Bob');
+select chat.mute_member(tests.room('trip'), tests.id_of('Cat'));
+select tests.act_as('Cat');
+select is(
+  (
+    select jsonb_agg(jsonb_build_array(o.outcome, o.reason))
+    from chat.send_messages(jsonb_build_array(
+      jsonb_build_object('room_id', tests.room('trip'), 'client_id', md5('muted')::uuid, 'body', 'muted'),
+      jsonb_build_object('room_id', tests.room('late'), 'client_id', md5('muted')::uuid, 'body', 'muted')
+    )) as o
+  ),
+  '[["rejected", "member_muted"], ["sent", null]]', 'I3: a mute holds in its room'
+);
+
+-- Dan, Xen and Tom
+select tests.stop_acting();
+create function pg_temp.try_as(name text)
+returns jsonb
+language plpgsql
+as $$
+begin
+  perform tests.act_as(name);
+  return (
+    select jsonb_agg(jsonb_build_array(o.outcome, o.reason, o.message, o.after))
+    from chat.send_messages((
+      select jsonb_agg(
+        jsonb_build_object('room_id', r.room_id, 'client_id', gen_random_uuid(), 'body', 'x')
+      )
+      from unnest(array[tests.room('trip'), tests.room('plaza'), gen_random_uuid()]) as r (room_id)
+    )) as o
+  );
+end;
+$$;
+select is(
+  pg_temp.try_as(name),
+  '[
+    ["rejected", "room_not_found", null, null],
+    ["rejected", "room_not_found", null, null],
+    ["rejected", "room_not_found", null, null]
+  ]',
+  format('I8: to %s a room of others looks like none', name)
+)
+from unnest(array['Dan', 'Xen', 'Tom']) as n (name);
+
+-- Signed out
+select tests.act_as_nobody();
+select throws_ok(
+  $$ select chat.send_messages('[]') $$, '42501', 'permission denied for function send_messages',
+  'signed-out people send nothing'
+);
+select tests.act_without_sub();
+select throws_ok(
+  $$ select chat.send_messages('[]') $$, 'PT401', 'sign_in_required', 'nor does a token without a name'
+);
+
+select * from finish();
+rollback;
