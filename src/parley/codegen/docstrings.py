@@ -56,17 +56,18 @@ def entries(section: str) -> dict[str, str]:
 
 def docstring(text: str, indent: int) -> str:
     """Return a docstring with its quotes, for a place indented by so many spaces."""
-    safe = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if safe.endswith('"'):
-        safe += " "
+    body = text.strip()
+    core = body.rstrip('"')
+    safe = core.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    safe += '\\"' * (len(body) - len(core))
     pad = " " * indent
     lines = [part for line in safe.splitlines() for part in wrapped(line, WIDTH - indent - 3)]
     if len(lines) <= 1:
         only = lines[0] if lines else ""
         if len(only) <= WIDTH - indent - 6:
             return f'{pad}"""{only}"""\n'
-    body = "\n".join(f"{pad}{line}".rstrip() for line in lines)
-    return f'{pad}"""{body.lstrip()}\n{pad}"""\n'
+    joined = "\n".join(f"{pad}{line}".rstrip() for line in lines)
+    return f'{pad}"""{joined.lstrip()}\n{pad}"""\n'
 
 
 def wrapped(line: str, width: int) -> list[str]:

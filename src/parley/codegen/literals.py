@@ -38,8 +38,9 @@ def python_default(expression: str) -> str | None:
         return "None"
     if expression in ("true", "false"):
         return expression.capitalize()
-    if re.fullmatch(r"-?\d+", expression):
-        return expression
+    number = re.fullmatch(r"'?\(?(-?\d+)\)?'?(?:::(?:integer|bigint|smallint))?", expression)
+    if number:
+        return number[1]
     if re.fullmatch(r"'\{\}'::.+\[\]", expression):
         return "()"
     match = re.fullmatch(rf"({TEXT})::(?:text|character varying)", expression)

@@ -151,7 +151,8 @@ def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
 
     def line(cells: tuple[str, ...]) -> str:
-        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+        shown = (" ".join(cell.split()).replace("|", "\\|") for cell in cells)
+        return f"| {' | '.join(shown)} |\n"
 
     return line(heads) + line(("---",) * len(heads)) + "".join(line(row) for row in rows)
 
