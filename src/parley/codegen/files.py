@@ -35,13 +35,14 @@ def formatted(source: str) -> str:
 
 
 def run(*words: str, source: str) -> str:
-    """Run ruff over some source."""
+    """Run ruff over some source, away from folders that it could take for packages."""
     done = subprocess.run(
         [*COMMAND, words[0], *OPTIONS, *words[1:], "--stdin-filename", "generated.py", "-"],
         input=source,
         capture_output=True,
         text=True,
         check=True,
+        cwd="/",
     )
     return done.stdout
 

@@ -1,0 +1,64 @@
+"""``parley types`` on the migrated database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from parley.cli.types import generate
+from parley.stack import Status
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def types(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "parley.cli", "types", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_the_generated_files_are_fresh(stack: Status) -> None:
+    generate(
+        stack.db_url,
+        ("chat",),
+        hints_file=ROOT / "supabase" / "types.toml",
+        output=ROOT / "src" / "parley",
+        docs=ROOT / "docs",
+        only_check=True,
+    )
+
+
+async def test_it_writes_then_agrees_then_shows_what_is_stale(
+    stack: Status, tmp_path: Path
+) -> None:
+    made = types("--db-url", stack.db_url, folder=tmp_path)
+    assert (made.returncode, made.stdout) == (0, "")
+    assert "Wrote models.py." in made.stderr
+    assert types("--db-url", stack.db_url, "--check", folder=tmp_path).returncode == 0
+    models = tmp_path / "models.py"
+    models.write_text(models.read_text().replace("body: str", "body: bytes", 1))
+    stale = types("--db-url", stack.db_url, "--check", folder=tmp_path)
+    assert stale.returncode == 1
+    assert "-    body: bytes" in stale.stderr and "+    body: str" in stale.stderr
+    assert stale.stderr.rstrip().endswith("Generate them again and commit them.")
+    assert "Traceback" not in stale.stderr
+
+
+async def test_a_database_that_is_away_is_one_sentence_and_a_remedy(tmp_path: Path) -> None:
+    away = types("--db-url", "postgresql://nobody@127.0.0.1:9/none", folder=tmp_path)
+    assert away.returncode == 1
+    assert len(away.stderr.splitlines()) == 2
+    assert away.stderr.startswith("The database cannot be read: ")
+
+
+async def test_typescript_comes_from_the_supabase_cli(stack: Status, tmp_path: Path) -> None:
+    url = f"{stack.db_url}?sslmode=disable"
+    made = types("--db-url", url, "--lang", "typescript", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "send_message" in made.stdout and "export type Database" in made.stdout
