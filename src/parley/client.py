@@ -95,6 +95,11 @@ class Chat:
         """Tell whether changes arrive by themselves now."""
         return self._live is not None and self._live.is_live
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics that are listened to now."""
+        return frozenset() if self._live is None else self._live.topics
+
     async def sign_in(self, email: str, password: str) -> None:
         """Sign in. Raises SignInRequired, Unreachable, and OtherAccount for another's copy."""
         session = await self._server.sign_in(email, password)

@@ -74,6 +74,11 @@ class Live:
             and f"user:{self._me}:{self._epochs.get(None)}" in self._socket.topics
         )
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics that are joined now."""
+        return frozenset() if self._socket is None else self._socket.topics
+
     def open(self, room_id: str) -> None:
         """Listen to a room on screen."""
         self._open.add(room_id)
