@@ -1,0 +1,1 @@
+"""Measures Parley against what it has to reach, side by side in one run, as ratios."""

@@ -1,0 +1,195 @@
+"""Load as API requests make it: many connections, each repeating one transaction.
+
+A transaction is what PostgREST sends (begin, role and claims, the statement, commit), prepared and
+as one pipeline: one write and one read. So the client costs little beside the server, and it costs
+every candidate the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import selectors
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from psycopg import pq
+
+from parley.errors import StackError
+
+PROCESSES = 2
+WARM_UP_SECONDS = 1.5
+FRAME = (
+    ("open", "begin"),
+    ("act", "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"),
+    ("close", "commit"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One connection: who it acts for, and the values it draws its parameters from."""
+
+    user_id: str
+    rooms: tuple[str, ...]
+    bodies: tuple[str, ...] = ()
+
+
+Parameters = Callable[[Line, random.Random], list[str]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a candidate does: ``parameters`` makes those of the next statement of a line.
+
+    ``weight`` is how many messages (or pages) one transaction stands for.
+    """
+
+    name: str
+    url: str
+    statement: str
+    parameters: Parameters
+    lines: tuple[Line, ...]
+    role: str = "authenticated"
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One run: units per second, and transaction times in milliseconds."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def claims_of(user_id: str) -> str:
+    """Return the claims of an access token as Auth issues them."""
+    return json.dumps(
+        {
+            "aud": "authenticated",
+            "exp": 4102444800,
+            "iat": 1763700000,
+            "sub": user_id,
+            "email": "person@bench.example",
+            "app_metadata": {"provider": "email", "providers": ["email"]},
+            "user_metadata": {},
+            "role": "authenticated",
+            "aal": "aal1",
+            "session_id": user_id,
+            "is_anonymous": False,
+        }
+    )
+
+
+class Caller:
+    """One connection that repeats its transaction for as long as it is told to."""
+
+    def __init__(self, load: Load, line: Line) -> None:
+        self.load = load
+        self.line = line
+        self.random = random.Random(os.urandom(8))  # noqa: S311 (draws rooms, keeps no secret)
+        self.frame = [load.role.encode(), claims_of(line.user_id).encode()]
+        self.connection = pq.PGconn.connect(load.url.encode())
+        if self.connection.status != pq.ConnStatus.OK:
+            raise StackError(self.connection.get_error_message(), "Look at the --db-url.")
+        for name, text in (*FRAME, ("request", load.statement)):
+            self.require(self.connection.prepare(name.encode(), text.encode()))
+        self.connection.nonblocking = 1
+        self.connection.enter_pipeline_mode()
+        self.begun = 0.0
+
+    def begin(self) -> None:
+        """Send the next transaction."""
+        connection = self.connection
+        values = [value.encode() for value in self.load.parameters(self.line, self.random)]
+        connection.send_query_prepared(b"open", None)
+        connection.send_query_prepared(b"act", self.frame)
+        connection.send_query_prepared(b"request", values)
+        connection.send_query_prepared(b"close", None)
+        connection.pipeline_sync()
+        self.begun = time.perf_counter()
+        connection.flush()
+
+    def ended(self) -> bool:
+        """Read what has arrived; say whether the transaction is over. Raises StackError."""
+        connection = self.connection
+        connection.consume_input()
+        while not connection.is_busy():
+            result = connection.get_result()
+            if result is None:
+                continue
+            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+                return True
+            self.require(result)
+        connection.flush()
+        return False
+
+    def require(self, result: pq.abc.PGresult) -> None:
+        """Refuse to measure something that fails. Raises StackError."""
+        if result.status not in {pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK}:
+            words = " ".join(result.get_error_message().split())
+            raise StackError(f"{self.load.name} fails: {words}", "Repair it, then measure.")
+
+
+def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> list[float]:
+    """Run some lines of a load; return the milliseconds of each transaction that counts.
+
+    ``start`` is when counting begins, as ``time.time()`` says it; until then it warms up.
+    """
+    waiting = selectors.DefaultSelector()
+    callers = [Caller(load, line) for line in lines]
+    for caller in callers:
+        waiting.register(caller.connection.socket, selectors.EVENT_READ, caller)
+        caller.begin()
+    took: list[float] = []
+    first = time.perf_counter() + start - time.time()
+    last = first + seconds
+    open_transactions = len(callers)
+    while open_transactions:
+        for key, _ in waiting.select(timeout=30):
+            caller = key.data
+            if not caller.ended():
+                continue
+            now = time.perf_counter()
+            if first <= now < last:
+                took.append((now - caller.begun) * 1000)
+            if now < last:
+                caller.begin()
+            else:
+                open_transactions -= 1
+    for caller in callers:
+        caller.connection.finish()
+    return took
+
+
+class Crew:
+    """The client processes, kept for all runs of a benchmark."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+
+    def run(self, load: Load, seconds: float) -> Figures:
+        """Run a load for some seconds after warming up."""
+        start = time.time() + WARM_UP_SECONDS
+        shares = [load.lines[place::PROCESSES] for place in range(PROCESSES)]
+        jobs = [self._pool.submit(drive, load, share, start, seconds) for share in shares if share]
+        took = sorted(ms for job in jobs for ms in job.result())
+        if len(took) < 2:
+            raise StackError(
+                f"{load.name} ended no transaction in time.", "Give it more --seconds."
+            )
+        return Figures(
+            per_second=len(took) * load.weight / seconds,
+            p50_ms=statistics.median(took),
+            p99_ms=took[int(len(took) * 0.99)],
+        )
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown()

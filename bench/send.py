@@ -1,0 +1,107 @@
+"""Sending: through send_message and send_messages, the seed's tables, and a bare insert."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from uuid import UUID
+
+import psycopg
+
+from bench.comparison import Bar
+from bench.databases import (
+    Clones,
+    add_people,
+    create_room,
+    new_ids,
+    open_direct_rooms,
+    read_sql,
+    write_bodies,
+)
+from bench.load import Line, Load
+
+SENDERS = 16
+BATCH = 20
+BODIES = 500
+
+DIRECT = "send_message, direct rooms"
+SEED = "the seeds' insert, direct rooms"
+BARE = "bare insert"
+SMALL = "send_message, one room of 16"
+LARGE = "send_message, one room of 100"
+BATCHES = "batches of 20, direct rooms"
+HOT_BATCHES = "batches of 20, one room of 16"
+
+SEND_BARS = [
+    Bar("a send against the seeds' tables and triggers", DIRECT, SEED, at_least=1.2),
+    Bar("a send against a bare insert", DIRECT, BARE, at_least=0.15),
+    Bar("one room of 16 senders against 1,000 rooms", SMALL, DIRECT, at_least=0.25),
+    Bar("one room of 100 people against 1,000 rooms", LARGE, DIRECT, at_least=0.25),
+    Bar("messages in batches against single ones, one room", HOT_BATCHES, SMALL, at_least=5),
+]
+
+
+def new_client_id(random: Random) -> str:
+    """Make up the id that a client gives a message."""
+    return str(UUID(int=random.getrandbits(128), version=4))
+
+
+def of_send_message(line: Line, random: Random) -> list[str]:
+    """Return room_id, body and client_id."""
+    return [random.choice(line.rooms), random.choice(line.bodies), new_client_id(random)]
+
+
+def of_insert(line: Line, random: Random) -> list[str]:
+    """Return the room, the body, the client's id and the sender."""
+    return [*of_send_message(line, random), line.user_id]
+
+
+def of_send_messages(line: Line, random: Random) -> list[str]:
+    """Return twenty items for one room."""
+    room = random.choice(line.rooms)
+    items = [
+        {"room_id": room, "body": random.choice(line.bodies), "client_id": new_client_id(random)}
+        for _ in range(BATCH)
+    ]
+    return [json.dumps(items)]
+
+
+def prepare_sends(clones: Clones, size: int) -> list[Load]:
+    """Make the databases, with ``size`` direct rooms among sixteen senders and their partners."""
+    bodies = write_bodies(BODIES)
+    people = new_ids(SENDERS + -(-size // SENDERS))
+    crowd = new_ids(100 - SENDERS)
+    senders = people[:SENDERS]
+    pairs = [(people[n % SENDERS], people[SENDERS + n // SENDERS]) for n in range(size)]
+
+    parley, seed, bare = (clones.make(purpose) for purpose in ("parley", "seed003", "bare"))
+    with psycopg.connect(parley, autocommit=True) as connection:
+        add_people(connection, [*people, *crowd])
+        rooms = open_direct_rooms(connection, pairs)
+        small = create_room(connection, senders)
+        large = create_room(connection, [*senders, *crowd])
+    with psycopg.connect(seed) as connection:
+        connection.execute(read_sql("baselines/seed003.sql"))
+        mine, theirs = (list(side) for side in zip(*pairs, strict=True))
+        connection.execute(
+            read_sql("sql/seed003_rooms.sql"), {"room_ids": rooms, "mine": mine, "theirs": theirs}
+        )
+    with psycopg.connect(bare) as connection:
+        connection.execute(read_sql("baselines/bare.sql"))
+
+    spread = tuple(
+        Line(sender, tuple(rooms[place::SENDERS]), bodies) for place, sender in enumerate(senders)
+    )
+    in_small = tuple(Line(sender, (small,), bodies) for sender in senders)
+    in_large = tuple(Line(sender, (large,), bodies) for sender in senders)
+    send = "select * from chat.send_message(room_id => $1, body => $2, client_id => $3)"
+    batch = "select * from chat.send_messages(items => $1)"
+    return [
+        Load(DIRECT, parley, send, of_send_message, spread),
+        Load(SEED, seed, read_sql("sql/send_seed003.sql"), of_insert, spread),
+        Load(BARE, bare, read_sql("sql/send_bare.sql"), of_insert, spread),
+        Load(SMALL, parley, send, of_send_message, in_small),
+        Load(LARGE, parley, send, of_send_message, in_large),
+        Load(BATCHES, parley, batch, of_send_messages, spread, weight=BATCH),
+        Load(HOT_BATCHES, parley, batch, of_send_messages, in_small, weight=BATCH),
+    ]
