@@ -190,22 +190,26 @@ as $$
 declare
   v_called chat_private.called := row('{}', '{}', null);
 begin
-  if find_called.mentions <> '{}' or (find_called.mention_all and not (find_called.room).is_large) then
-    select
-      coalesce(array_agg(m.user_id order by m.user_id) filter (
-        where m.user_id = any (find_called.mentions)
-      ), '{}'),
-      coalesce(array_agg(m.user_id order by m.user_id) filter (
-        where m.user_id <> (find_called.me).user_id
-      ), '{}')
-    into v_called.mentions, v_called.notified
-    from chat.room_members as m
-    where m.room_id = (find_called.room).id
-      and m.left_at is null
-      and (
-        m.user_id = any (find_called.mentions)
-        or (find_called.mention_all and not (find_called.room).is_large)
-      );
+  if find_called.mentions <> '{}' then
+    v_called.mentions := array(
+      select m.user_id
+      from chat.room_members as m
+      where m.room_id = (find_called.room).id
+        and m.user_id = any (find_called.mentions)
+        and m.left_at is null
+      order by m.user_id
+    );
+    v_called.notified := array_remove(v_called.mentions, (find_called.me).user_id);
+  end if;
+  if find_called.mention_all and not (find_called.room).is_large then
+    v_called.notified := array(
+      select m.user_id
+      from chat.room_members as m
+      where m.room_id = (find_called.room).id
+        and m.user_id <> (find_called.me).user_id
+        and m.left_at is null
+      order by m.user_id
+    );
   end if;
   if find_called.reply_to is not null then
     select m.user_id into v_called.replied

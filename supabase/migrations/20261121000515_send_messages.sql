@@ -136,12 +136,8 @@ begin
   v_rooms := array(
     select r
     from chat.rooms as r
-    where r.id in (
-      select m.room_id
-      from unnest(v_items) as i
-      join chat.room_members as m
-        on m.room_id = i.room_id and m.user_id = v_me and m.left_at is null
-    )
+    where r.id = any (array(select i.room_id from unnest(v_items) as i))
+      and chat_private.visible_after(r.id) is not null
     order by r.id
     for no key update
   );

@@ -1,5 +1,4 @@
--- How a membership begins and ends: the two moves behind joining, adding, inviting, leaving,
--- removing and banning.
+-- How a membership begins and ends, whichever way people come and go.
 
 create function chat_private.begin_memberships(
   room chat.rooms,

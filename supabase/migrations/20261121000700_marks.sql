@@ -60,7 +60,9 @@ declare
   v_user_rev bigint;
   v_moved integer := 0;
   v_asked record;
+  v_room chat.rooms;
   v_mark chat.marks;
+  v_seq bigint;
 begin
   v_announced := array(
     select r.id
@@ -78,30 +80,31 @@ begin
 
   -- After the locks: only rooms the caller is still in, never past the head, never back.
   for v_asked in
-    select
-      r.id as room_id, r.rev + 1 as room_rev, least(a.seq, r.last_seq) as seq,
-      r.id = any (v_announced) as is_announced,
-      k.read_seq, k.delivered_seq, k.rev
+    select a.room_id, a.seq
     from unnest(set_marks.room_ids, set_marks.seqs) as a (room_id, seq)
-    join chat.rooms as r on r.id = a.room_id
+    order by a.room_id
+  loop
+    select r.* into v_room
+    from chat.rooms as r
     join chat.room_members as m
       on m.room_id = r.id and m.user_id = set_marks.user_id and m.left_at is null
-    left join chat.marks as k on k.user_id = set_marks.user_id and k.room_id = r.id
-    order by r.id
-  loop
-    v_mark := row(
-      set_marks.user_id, v_asked.room_id, coalesce(v_asked.delivered_seq, 0),
-      coalesce(v_asked.read_seq, 0), coalesce(v_asked.rev, 0)
-    );
-    if v_asked.seq > (
+    where r.id = v_asked.room_id;
+    continue when not found;
+    select k.* into v_mark
+    from chat.marks as k
+    where k.user_id = set_marks.user_id and k.room_id = v_room.id;
+    if not found then
+      v_mark := row(set_marks.user_id, v_room.id, 0, 0, 0);
+    end if;
+
+    v_seq := least(v_asked.seq, v_room.last_seq);
+    if v_seq > (
       case set_marks.kind when 'read' then v_mark.read_seq else v_mark.delivered_seq end
     ) then
       insert into chat.marks as k (user_id, room_id, delivered_seq, read_seq, rev)
       values (
-        set_marks.user_id, v_asked.room_id,
-        greatest(v_asked.seq, v_mark.delivered_seq),
-        case set_marks.kind when 'read' then v_asked.seq else v_mark.read_seq end,
-        v_user_rev
+        set_marks.user_id, v_room.id, greatest(v_seq, v_mark.delivered_seq),
+        case set_marks.kind when 'read' then v_seq else v_mark.read_seq end, v_user_rev
       )
       on conflict on constraint marks_pkey do update
       set
@@ -111,13 +114,13 @@ begin
       returning k.* into v_mark;
       insert into chat.receipts (room_id, user_id, kind, up_to_seq, device_id, rev)
       values (
-        v_asked.room_id, set_marks.user_id, set_marks.kind, v_asked.seq, set_marks.device_id,
-        case when v_asked.is_announced then v_asked.room_rev end
+        v_room.id, set_marks.user_id, set_marks.kind, v_seq, set_marks.device_id,
+        case when v_room.id = any (v_announced) then v_room.rev + 1 end
       );
-      if v_asked.is_announced then
+      if v_room.id = any (v_announced) then
         update chat.rooms as r
-        set rev = v_asked.room_rev, touched = '{receipts}'
-        where r.id = v_asked.room_id;
+        set rev = v_room.rev + 1, touched = '{receipts}'
+        where r.id = v_room.id;
       end if;
       v_moved := v_moved + 1;
     end if;

@@ -195,6 +195,7 @@ declare
   v_step jsonb := jsonb_build_object('room_id', new.id, 'from', old.rev, 'to', new.rev);
   v_rows jsonb;
   v_full jsonb;
+  v_mentioned uuid[];
 begin
   v_rows := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
   v_full := v_step || jsonb_build_object('rows', v_rows);
@@ -222,20 +223,21 @@ begin
     ) as e (id, topic);
   elsif v_rows ? 'messages' then
     -- Who is mentioned in a large room should know without looking at it.
+    v_mentioned := array(
+      select distinct mention.user_id::uuid
+      from jsonb_array_elements(v_rows -> 'messages') as message (value),
+        jsonb_array_elements_text(message.value -> 'mentions') as mention (user_id)
+      where message.value ->> 'kind' = 'text'
+    );
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
       e.id, e.topic, 'broadcast', 'changed', v_full || jsonb_build_object('id', e.id), true
     from (
       select gen_random_uuid(), 'user:' || m.user_id || ':' || s.epoch
-      from (
-        select distinct mention.user_id::uuid
-        from jsonb_array_elements(v_rows -> 'messages') as message (value),
-          jsonb_array_elements_text(message.value -> 'mentions') as mention (user_id)
-        where message.value ->> 'kind' = 'text'
-      ) as mentioned (user_id)
-      join chat.room_members as m
-        on m.room_id = new.id and m.user_id = mentioned.user_id and m.left_at is null
-      join chat_private.user_streams as s on s.user_id = m.user_id
+      from chat.room_members as m
+      join chat_private.user_streams as s
+        on s.user_id = m.user_id and s.user_id = any (v_mentioned)
+      where m.room_id = new.id and m.user_id = any (v_mentioned) and m.left_at is null
     ) as e (id, topic);
   end if;
   if new.is_large and new.epoch = old.epoch then

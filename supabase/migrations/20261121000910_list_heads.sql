@@ -42,11 +42,16 @@ begin
       'user', jsonb_build_object('rev', s.rev, 'epoch', s.epoch),
       'rooms', coalesce(
         (
+          -- One look-up per room, however many there are of others.
           select jsonb_agg(
-            jsonb_build_object('room_id', r.id, 'rev', r.rev, 'epoch', r.epoch) order by r.id
+            (
+              select jsonb_build_object('room_id', r.id, 'rev', r.rev, 'epoch', r.epoch)
+              from chat.rooms as r
+              where r.id = m.room_id
+            )
+            order by m.room_id
           )
           from chat.room_members as m
-          join chat.rooms as r on r.id = m.room_id
           where m.user_id = v_me and m.left_at is null
         ),
         '[]'

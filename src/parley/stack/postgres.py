@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -109,6 +110,7 @@ class Postgres:
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C",
+                f"--lc-ctype={'en_US.UTF-8' if sys.platform == 'darwin' else 'C.UTF-8'}",
                 "--locale-provider=icu",
                 "--icu-locale=en-US",
                 "--no-instructions",
