@@ -289,6 +289,11 @@ class Chat:
         self._require_session()
         await self._engine.sync()
 
+    def progress(self) -> tuple[int, int]:
+        """How many rooms have been fetched, and how many there are."""
+        row = self._store.database.one("select count(rev), count(*) from streams")
+        return int(row[0]), int(row[1])
+
     async def verify(self) -> list[Difference]:
         """Compare the copy with the server's checksums; returns what differs."""
         self._require_session()

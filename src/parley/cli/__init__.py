@@ -7,7 +7,10 @@ import sys
 import typer
 
 from parley.cli.local import commands as local_commands
+from parley.cli.send import send
+from parley.cli.tail import tail
 from parley.cli.types import commands as types_commands
+from parley.cli.verify import verify
 from parley.errors import ParleyError
 
 app = typer.Typer(
@@ -18,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (*local_commands, *types_commands):
+for command in (*local_commands, *types_commands, tail, send, verify):
     app.command()(command)
 
 

@@ -203,6 +203,7 @@ class Server:
         return {
             "access_token": answer.session.access_token,
             "refresh_token": answer.session.refresh_token,
-            "expires_at": answer.session.expires_at or int(time.time()) + 3600,
+            # By the clock of this device, which may be wrong as long as it runs.
+            "expires_at": int(time.time()) + answer.session.expires_in,
             "user_id": str(answer.session.user.id),
         }
