@@ -26,7 +26,7 @@ comment on table chat.tenant_members is
   'Who belongs to a tenant. Former members keep their row, so that their name stays readable.';
 
 -- "Which tenants am I in" is asked by every profile read.
-create index tenant_members_by_user on chat.tenant_members (user_id);
+create index tenant_members_by_user on chat.tenant_members (user_id, tenant_id);
 
 -- A project with one team never has to think about tenants.
 insert into chat.tenants (tenant_id, name)

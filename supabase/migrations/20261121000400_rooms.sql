@@ -121,7 +121,7 @@ create table chat.bans (
 comment on table chat.bans is 'Who may not come back, and until when.';
 comment on column chat.bans.until is 'When the ban ends by itself; null is without end.';
 
-create index bans_by_user on chat.bans (user_id);
+create index bans_by_user on chat.bans (user_id, room_id);
 
 create function chat_private.role_rank(role text)
 returns integer

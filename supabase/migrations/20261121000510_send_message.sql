@@ -21,9 +21,10 @@ begin
   end if;
   if refusal_by_content.body is null
     or jsonb_typeof(refusal_by_content.attachments) is distinct from 'array'
+    or jsonb_path_exists(refusal_by_content.attachments, 'strict $[*] ? (@.type() != "object")')
   then
     return row(
-      'PT400', 'invalid_input', 'A message has a body, and its attachments are an array.',
+      'PT400', 'invalid_input', 'A message has a body, and its attachments are an array of objects.',
       'Pass an empty body only together with an attachment.', null
     )::chat_private.refusal;
   end if;
@@ -191,13 +192,19 @@ declare
   v_called chat_private.called := row('{}', '{}', null);
 begin
   if find_called.mentions <> '{}' then
+    -- (`offset 0` keeps it one look-up each, whatever the planner thinks of thousands of members.)
     v_called.mentions := array(
-      select m.user_id
-      from chat.room_members as m
-      where m.room_id = (find_called.room).id
-        and m.user_id = any (find_called.mentions)
-        and m.left_at is null
-      order by m.user_id
+      select distinct mention.user_id
+      from unnest(find_called.mentions) as mention (user_id)
+      cross join lateral (
+        select
+        from chat.room_members as m
+        where m.room_id = (find_called.room).id
+          and m.user_id = mention.user_id
+          and m.left_at is null
+        offset 0
+      ) as member
+      order by mention.user_id
     );
     v_called.notified := array_remove(v_called.mentions, (find_called.me).user_id);
   end if;
@@ -275,9 +282,9 @@ begin
     place_message.room_id, (place_message.me).user_id, place_message.client_id,
     place_message.seq, place_message.sent_hash
   );
-  insert into chat_private.message_search (room_id, seq, vector)
+  insert into chat_private.message_search (room_id, seq, created_at, vector)
   values (
-    place_message.room_id, place_message.seq,
+    place_message.room_id, place_message.seq, v_message.created_at,
     to_tsvector('chat_private.search', place_message.body)
   );
   if (place_message.called).notified <> '{}' then

@@ -14,6 +14,7 @@ alter text search configuration chat_private.search
 create table chat_private.message_search (
   room_id uuid not null,
   seq bigint not null,
+  created_at timestamptz not null,
   vector tsvector not null,
   primary key (room_id, seq)
 );
@@ -47,6 +48,7 @@ as $$
 declare
   v_me uuid := chat_private.current_user_id();
   v_size integer := chat_private.clean_page_size(search_messages.page_size);
+  v_rooms uuid[];
   v_query tsquery;
   v_before timestamptz;
   v_before_room uuid;
@@ -72,7 +74,13 @@ begin
     end if;
   end if;
   if search_messages.room_id is not null then
-    perform chat_private.require_member(search_messages.room_id);
+    v_rooms := array[(chat_private.require_member(search_messages.room_id)).room_id];
+  else
+    v_rooms := array(
+      select m.room_id
+      from chat.room_members as m
+      where m.user_id = v_me and m.left_at is null
+    );
   end if;
 
   -- People search while they type, so the last word is the beginning of one.
@@ -81,36 +89,48 @@ begin
     v_query := (v_query::text || ':*')::tsquery;
   end if;
 
+  -- One index look-up per room (`offset 0` keeps the planner from walking a room backwards until
+  -- something matches), and only the messages of the page are read.
   return query
     select
-      to_jsonb(f.message), ts_rank(f.vector, v_query),
+      to_jsonb(m), ts_rank(page.vector, v_query),
       ts_headline(
-        'chat_private.search', (f.message).body, v_query,
+        'chat_private.search', m.body, v_query,
         'StartSel=«, StopSel=», MaxFragments=1, MaxWords=20, MinWords=5'
       )
     from (
-      select m as message, hit.vector
+      select mine.room_id, hit.seq, hit.created_at, hit.vector
       from chat.room_members as mine
       cross join lateral (
-        select s.seq, s.vector
-        from chat_private.message_search as s
-        where s.room_id = mine.room_id
-          and s.vector @@ v_query
-          and s.seq > mine.visible_after_seq
-        order by s.seq desc
+        select found.seq, found.created_at, found.vector
+        from (
+          select s.seq, s.created_at, s.vector
+          from chat_private.message_search as s
+          where s.room_id = mine.room_id
+            and s.vector @@ v_query
+            and s.seq > mine.visible_after_seq
+          offset 0
+        ) as found
+        order by found.seq desc
         limit 1000
       ) as hit
-      join chat.messages as m on m.room_id = mine.room_id and m.seq = hit.seq
       where mine.user_id = v_me
         and mine.left_at is null
-        and (search_messages.room_id is null or mine.room_id = search_messages.room_id)
+        and mine.room_id = any (v_rooms)
         and (
           v_before is null
-          or (m.created_at, m.room_id, m.seq) < (v_before, v_before_room, v_before_seq)
+          or (hit.created_at, mine.room_id, hit.seq) < (v_before, v_before_room, v_before_seq)
         )
-      order by m.created_at desc, m.room_id desc, m.seq desc
+      order by hit.created_at desc, mine.room_id desc, hit.seq desc
       limit v_size
-    ) as f;
+    ) as page
+    cross join lateral (
+      select found.*
+      from chat.messages as found
+      where found.room_id = page.room_id and found.seq = page.seq
+      offset 0
+    ) as m
+    order by page.created_at desc, page.room_id desc, page.seq desc;
 end;
 $$;
 

@@ -17,7 +17,7 @@ comment on table chat.reactions is 'Who answered a message with which emoji.';
 comment on column chat.reactions.emoji is 'One grapheme cluster: a character as people see it.';
 
 create index reactions_by_rev on chat.reactions (room_id, rev);
-create index reactions_by_user on chat.reactions (user_id);
+create index reactions_by_user on chat.reactions (user_id, room_id, seq);
 
 -- Postgres has no character class for grapheme clusters, so they are spelt out: a flag, a keycap, or
 -- a base with its marks, skin tone and tags, joined to further ones by zero-width joiners.

@@ -20,7 +20,7 @@ comment on column chat.room_preferences.pinned is 'Kept on top of the start scre
 comment on column chat.room_preferences.rev is 'The number in this person''s own stream.';
 
 create index room_preferences_by_rev on chat.room_preferences (user_id, rev);
-create index room_preferences_by_room on chat.room_preferences (room_id);
+create index room_preferences_by_room on chat.room_preferences (room_id, user_id);
 
 create function chat_private.set_room_preferences(
   room_id uuid,

@@ -17,7 +17,7 @@ comment on column chat.marks.read_seq is 'Everything up to this seq has been loo
 comment on column chat.marks.rev is 'The number in this person''s own stream.';
 
 create index marks_by_rev on chat.marks (user_id, rev);
-create index marks_by_room on chat.marks (room_id);
+create index marks_by_room on chat.marks (room_id, user_id);
 
 -- One row per acknowledgement, however many messages it covers: catching up on five hundred is one
 -- row, and the first row that covers a message tells when it was delivered or read.
@@ -39,7 +39,7 @@ comment on column chat.receipts.rev is
   'The number in the room''s stream; null in rooms too large to announce every tick.';
 
 create index receipts_by_rev on chat.receipts (room_id, rev) where rev is not null;
-create index receipts_by_user on chat.receipts (user_id);
+create index receipts_by_user on chat.receipts (user_id, room_id);
 
 -- Marks many rooms at once. The rooms that announce ticks are locked ascending before the first
 -- write, the person's stream once after them.

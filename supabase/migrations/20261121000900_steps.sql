@@ -222,22 +222,29 @@ begin
       where m.room_id = new.id and m.left_at is null
     ) as e (id, topic);
   elsif v_rows ? 'messages' then
-    -- Who is mentioned in a large room should know without looking at it.
     v_mentioned := array(
       select distinct mention.user_id::uuid
       from jsonb_array_elements(v_rows -> 'messages') as message (value),
         jsonb_array_elements_text(message.value -> 'mentions') as mention (user_id)
       where message.value ->> 'kind' = 'text'
     );
+  end if;
+  if v_mentioned <> '{}' then
+    -- Who is mentioned in a large room should know without looking at it. (`offset 0` keeps it one
+    -- look-up each, whatever the planner thinks of thousands of members.)
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
       e.id, e.topic, 'broadcast', 'changed', v_full || jsonb_build_object('id', e.id), true
     from (
-      select gen_random_uuid(), 'user:' || m.user_id || ':' || s.epoch
-      from chat.room_members as m
-      join chat_private.user_streams as s
-        on s.user_id = m.user_id and s.user_id = any (v_mentioned)
-      where m.room_id = new.id and m.user_id = any (v_mentioned) and m.left_at is null
+      select gen_random_uuid(), 'user:' || mentioned.user_id || ':' || member.epoch
+      from unnest(v_mentioned) as mentioned (user_id)
+      cross join lateral (
+        select s.epoch
+        from chat.room_members as m
+        join chat_private.user_streams as s on s.user_id = m.user_id
+        where m.room_id = new.id and m.user_id = mentioned.user_id and m.left_at is null
+        offset 0
+      ) as member
     ) as e (id, topic);
   end if;
   if new.is_large and new.epoch = old.epoch then

@@ -16,7 +16,7 @@ begin
   from chat.rooms as r
   where r.id = purge_messages.room_id
   for no key update;
-  v_floor := least(purge_messages.up_to_seq, v_room.last_seq);
+  v_floor := least(coalesce(purge_messages.up_to_seq, 0), v_room.last_seq);
   if v_room.id is null or v_floor <= v_room.floor_seq then
     return 0;
   end if;

@@ -43,8 +43,8 @@ select
   case when s % 5 = 0 then s - 1 end, case when s % 5 = 0 then s - 1 end
 from generate_series(1, 5000) as r, generate_series(1, case r when 1 then 10000 else 10 end) as s;
 
-insert into chat_private.message_search (room_id, seq, vector)
-select m.room_id, m.seq, to_tsvector('chat_private.search', m.body) from chat.messages as m;
+insert into chat_private.message_search (room_id, seq, created_at, vector)
+select m.room_id, m.seq, m.created_at, to_tsvector('chat_private.search', m.body) from chat.messages as m;
 
 insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
 select m.room_id, m.sender_id, m.client_id, m.seq, '\x00' from chat.messages as m;
