@@ -12,10 +12,10 @@ insert into exposed values
   ('list_members'), ('list_messages'), ('list_notifications'), ('list_profiles'),
   ('list_receipts'), ('list_rooms'), ('list_thread'), ('mark_delivered'),
   ('mark_notifications_read'), ('mark_read'), ('mute_member'), ('open_direct'), ('pin_message'),
-  ('remove_member'), ('remove_reaction'), ('remove_tenant_member'), ('revoke_invite'),
-  ('search_messages'), ('send_message'), ('send_messages'), ('set_member_role'),
-  ('set_room_preferences'), ('unarchive_room'), ('unban_member'), ('unmute_member'),
-  ('unpin_message'), ('update_profile'), ('update_room');
+  ('pull_changes'), ('remove_member'), ('remove_reaction'), ('remove_tenant_member'),
+  ('revoke_invite'), ('room_checksum'), ('search_messages'), ('send_message'),
+  ('send_messages'), ('set_member_role'), ('set_room_preferences'), ('unarchive_room'),
+  ('unban_member'), ('unmute_member'), ('unpin_message'), ('update_profile'), ('update_room');
 
 create temp table for_the_service (name text primary key);
 insert into for_the_service values ('run_maintenance');

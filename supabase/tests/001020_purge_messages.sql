@@ -69,6 +69,7 @@ select is(
   (select m.seq - r.floor_seq from chat.messages as m join chat.rooms as r on r.id = m.room_id where r.id = tests.room('hall')),
   1::bigint, 'I1: from the next seq'
 );
+select tests.stop_acting();
 select is(
   chat_private.purge_messages(tests.room('plaza'), null), 0::bigint, 'without a place to stop nothing goes'
 );
