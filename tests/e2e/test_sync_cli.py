@@ -51,7 +51,7 @@ async def test_ann_sends_and_bob_tails_and_verifies(stack: Status, tmp_path: Pat
     async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
         room = await anns.create_room("terminal", [bob.user_id])
     terminal = Shell(stack, bob, tmp_path)
-    tail = await terminal.start("tail", "terminal", "--json", "--last", "0")
+    tail = await terminal.start("tail", "terminal", "--json")
     assert tail.stdout is not None
     try:
         sender = Shell(stack, ann, tmp_path)
