@@ -22,6 +22,8 @@ ParleyError                      any expected failure
 │   ├── RoomArchived             the room can only be read
 │   └── SlowDown                 too many at once; retry_after says how long
 ├── CatalogUnreadable            types cannot be generated from this database
+├── SeedRefused                  the database took none of the seeded data
+├── ImportRefused                a file or the database stopped an import
 ├── TypesStale                   generated files are not what the database would make of them
 └── StackError                   the local stack cannot do what was asked
     ├── AlreadyRunning           a stack already uses this state folder
@@ -166,6 +168,14 @@ class SlowDown(ApiError, slug="slow_down", status=429):
 
 class CatalogUnreadable(ParleyError, slug="catalog_unreadable", status=503):
     """Types cannot be generated from this database."""
+
+
+class SeedRefused(ParleyError, slug="seed_refused", status=422):
+    """The database took none of the seeded data."""
+
+
+class ImportRefused(ParleyError, slug="import_refused", status=422):
+    """A file or the database stopped an import; no room is half imported."""
 
 
 class TypesStale(ParleyError, slug="types_stale", status=409):

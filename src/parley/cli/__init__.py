@@ -7,6 +7,7 @@ import sys
 import typer
 
 from parley.cli.local import commands as local_commands
+from parley.cli.seed import seed
 from parley.cli.send import send
 from parley.cli.tail import tail
 from parley.cli.types import commands as types_commands
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (*local_commands, *types_commands, tail, send, verify):
+for command in (*local_commands, *types_commands, seed, tail, send, verify):
     app.command()(command)
 
 

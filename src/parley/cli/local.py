@@ -20,10 +20,7 @@ from parley.errors import NotRunning
 from parley.stack import Stack, Status
 from parley.stack.control import remove, start_detached, stop
 from parley.stack.doctor import examine
-from parley.stack.lock import is_supervised
-from parley.stack.migrations import run_seeds
-from parley.stack.project import Project
-from parley.stack.state import State, find_home
+from parley.stack.state import find_home
 from parley.stack.status import read_status
 
 FOLLOW_SECONDS = 0.2
@@ -83,16 +80,6 @@ def reset(data: Data = None) -> None:
     home = find_home(data)
     asyncio.run(stop_and_remove(home))
     words.print(f"Deleted the stack in {home}.")
-
-
-def seed(data: Data = None) -> None:
-    """Run the seed files of the project in the running stack."""
-    home = find_home(data)
-    state = State.load(home)
-    if state is None or not is_supervised(home):
-        raise NotRunning(f"No stack runs from {home}.", "Start one with 'parley up --detach'.")
-    for path in asyncio.run(run_seeds(state, Project.find())):
-        words.print(f"Ran {path.name}.")
 
 
 def logs(
@@ -197,4 +184,4 @@ def show_lines(path: Path, lines: list[str], named: bool) -> None:
     sys.stdout.flush()
 
 
-commands = (up, down, status, reset, seed, logs, doctor)
+commands = (up, down, status, reset, logs, doctor)
