@@ -39,7 +39,7 @@ comment on column chat.receipts.rev is
   'The number in the room''s stream; null in rooms too large to announce every tick.';
 
 create index receipts_by_rev on chat.receipts (room_id, rev) where rev is not null;
-create index receipts_by_user on chat.receipts (user_id, room_id);
+create index receipts_by_user on chat.receipts (user_id, room_id, kind, up_to_seq);
 
 -- Marks many rooms at once. The rooms that announce ticks are locked ascending before the first
 -- write, the person's stream once after them.
