@@ -154,3 +154,4 @@ def write_history(
     }
     for name in ("history", "history_heads", "history_marks"):
         connection.execute(read_sql(f"sql/{name}.sql"), values)
+    connection.execute("vacuum analyze")
