@@ -585,6 +585,30 @@ def test_the_same_batch_twice_at_once_is_sent_once(database: str, owner: Owner) 
             assert bodies == ("012" * 10,)
 
 
+def test_who_call_the_same_people_at_once_do_not_wait_in_a_circle(
+    database: str, owner: Owner
+) -> None:
+    with people(database, *crowd(12)) as everybody:
+        callers = everybody[:6]
+        rooms = [
+            open_room(caller, *(person for person in everybody if person is not caller))
+            for caller in callers
+        ]
+
+        def call_all(caller: Person, room: UUID) -> None:
+            for _ in range(30):
+                called = random.sample([person.id for person in everybody], len(everybody))
+                caller.call(
+                    "send_message", room_id=room, body="x", client_id=uuid4(), mentions=called
+                )
+
+        at_once(*(partial(call_all, *pair) for pair in zip(callers, rooms, strict=True)))
+        told = owner.execute(
+            "select count(*) from chat.notifications where kind = 'mention'"
+        ).fetchone()
+        assert told == (6 * 30 * 11,)
+
+
 class Storm:
     """Fifty rooms with overlapping owners, who do whatever they like in them."""
 
