@@ -54,6 +54,7 @@ CREATE_TENANT_RESULT: TypeAdapter[TenantsRow] = TypeAdapter(TenantsRow)
 DELETE_MESSAGE_RESULT: TypeAdapter[MessagesRow] = TypeAdapter(MessagesRow)
 EDIT_MESSAGE_RESULT: TypeAdapter[MessagesRow] = TypeAdapter(MessagesRow)
 EXPLAIN_ACCESS_RESULT: TypeAdapter[AccessExplanation] = TypeAdapter(AccessExplanation)
+IMPORT_MESSAGES_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 JOIN_ROOM_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 LEAVE_ROOM_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 LIST_HEADS_RESULT: TypeAdapter[Heads] = TypeAdapter(Heads)
@@ -416,6 +417,36 @@ class ChatApi:
         """
         return await self._calls.call(
             "explain_access", {"topic": topic, "user_id": user_id}, EXPLAIN_ACCESS_RESULT
+        )
+
+    async def import_messages(self, room_id: UUID, items: Jsonable) -> RoomsRow:
+        """Import messages of elsewhere into a room without messages of its own.
+
+        For the service role. What was imported before is left as it is, so that a call can be
+        repeated; a
+        long room takes several calls, in the order of time. Nobody is notified.
+
+        With the secret key only.
+
+        Args:
+          room_id: a room in which nothing was said, or only imported.
+          items: up to 1,000 objects: client_id, a uuid that is the same at every import;
+          sender_id and sender_name, who becomes a closed profile where there is none; body;
+          created_at; and where they apply reply_to, the client_id of an earlier message, and
+          attachments.
+
+        Returns:
+          The room with its new head: one step, in which every message took a number.
+
+        Raises:
+          RoomNotFound: there is no such room.
+          InvalidInput: items is no array, a message is not as described, or the room has
+          others.
+          MessageTooLong: more than 8,000 characters.
+          PayloadTooLarge: more than 1,000 messages, 30 attachments or 16 KB of them.
+        """
+        return await self._calls.call(
+            "import_messages", {"room_id": room_id, "items": items}, IMPORT_MESSAGES_RESULT
         )
 
     async def join_room(self, room_id: UUID) -> RoomMembersRow:

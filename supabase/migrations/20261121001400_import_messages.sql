@@ -222,8 +222,10 @@ begin
     );
     insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
     values (v_room.id, v_item.sender_id, v_item.client_id, v_seq, '');
-    insert into chat_private.message_search (room_id, seq, vector)
-    values (v_room.id, v_seq, to_tsvector('chat_private.search', v_item.body));
+    insert into chat_private.message_search (room_id, seq, created_at, vector)
+    values (
+      v_room.id, v_seq, v_item.created_at, to_tsvector('chat_private.search', v_item.body)
+    );
   end loop;
 
   if v_seq > v_room.last_seq then

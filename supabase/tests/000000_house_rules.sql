@@ -18,7 +18,7 @@ insert into exposed values
   ('unban_member'), ('unmute_member'), ('unpin_message'), ('update_profile'), ('update_room');
 
 create temp table for_the_service (name text primary key);
-insert into for_the_service values ('run_maintenance');
+insert into for_the_service values ('import_messages'), ('run_maintenance');
 
 -- What policies ask, and API roles therefore execute without being able to name it.
 create temp table asked_by_policies (name text primary key);
