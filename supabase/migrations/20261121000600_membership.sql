@@ -153,6 +153,7 @@ begin
   ) then
     select m.user_id into v_heir
     from chat.room_members as m
+    join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
     where m.room_id = v_member.room_id and m.left_at is null
     order by chat_private.role_rank(m.role) desc, m.joined_rev, m.user_id
     limit 1;
