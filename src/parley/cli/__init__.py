@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from parley.cli.import_ import import_
 from parley.cli.local import commands as local_commands
 from parley.cli.seed import seed
 from parley.cli.send import send
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (*local_commands, *types_commands, seed, tail, send, verify):
     app.command()(command)
+app.command("import")(import_)
 
 
 def main() -> None:
