@@ -24,6 +24,7 @@ from parley.errors import StackError
 
 PROCESSES = 2
 WARM_UP_SECONDS = 1.5
+LEAST_WARM_UP_SECONDS = 0.5
 FRAME = (
     ("open", "begin"),
     ("act", "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"),
@@ -140,7 +141,8 @@ class Caller:
 def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> list[float]:
     """Run some lines of a load; return the milliseconds of each transaction that counts.
 
-    ``start`` is when counting begins, as ``time.time()`` says it; until then it warms up.
+    ``start`` is when counting begins, as ``time.time()`` says it; until then it warms up, longer
+    when connecting took that long.
     """
     waiting = selectors.DefaultSelector()
     callers = [Caller(load, line) for line in lines]
@@ -148,7 +150,7 @@ def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> 
         waiting.register(caller.connection.socket, selectors.EVENT_READ, caller)
         caller.begin()
     took: list[float] = []
-    first = time.perf_counter() + start - time.time()
+    first = time.perf_counter() + max(start - time.time(), LEAST_WARM_UP_SECONDS)
     last = first + seconds
     open_transactions = len(callers)
     while open_transactions:
