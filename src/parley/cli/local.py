@@ -17,10 +17,13 @@ from rich.console import Console
 
 from parley.cli.progress import shown_progress
 from parley.errors import NotRunning
+from parley.inspection import inspect_database
 from parley.stack import Stack, Status
 from parley.stack.control import remove, start_detached, stop
 from parley.stack.doctor import examine
-from parley.stack.state import find_home
+from parley.stack.lock import is_supervised
+from parley.stack.profile import RealtimeProfile
+from parley.stack.state import State, find_home
 from parley.stack.status import read_status
 
 FOLLOW_SECONDS = 0.2
@@ -42,12 +45,19 @@ def up(
     db_port: Annotated[
         int | None, typer.Option(help="Port of Postgres; 0 takes a free one.")
     ] = None,
+    realtime: Annotated[
+        RealtimeProfile | None,
+        typer.Option(
+            help="How Realtime behaves: without limits, with those of a hosted project, or losing "
+            "events as on a bad day. Remembered; at first plain."
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option(help="Return when it is ready.")] = False,
 ) -> None:
     """Start the stack, apply pending migrations and stay until Ctrl-C."""
     home = find_home(data)
     if detach:
-        options = {"--port": port, "--db-port": db_port}
+        options = {"--port": port, "--db-port": db_port, "--realtime": realtime}
         arguments = [
             word
             for name, value in options.items()
@@ -59,7 +69,7 @@ def up(
         introduce(status)
     else:
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
-        asyncio.run(stay_up(home, port, db_port))
+        asyncio.run(stay_up(home, port, db_port, realtime))
 
 
 def down(data: Data = None) -> None:
@@ -111,9 +121,19 @@ def logs(
             show_lines(path, content[:end].decode(errors="replace").splitlines(), len(paths) > 1)
 
 
-def doctor(data: Data = None, as_json: AsJson = False) -> None:
-    """Look at everything the stack needs and say what is wrong."""
-    findings = asyncio.run(examine(find_home(data)))
+def doctor(
+    db_url: Annotated[
+        str | None, typer.Option(help="A database, for example a hosted one, instead of the stack.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at the stack, or at a database, and say what is wrong."""
+    home = find_home(data)
+    findings = [] if db_url else asyncio.run(examine(home))
+    state = None if db_url or not is_supervised(home) else State.load(home)
+    if db_url or state:
+        findings += inspect_database(db_url or (state.db_url if state else ""))
     if as_json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:
@@ -131,11 +151,13 @@ async def stop_and_remove(home: Path) -> None:
     await remove(home)
 
 
-async def stay_up(home: Path, port: int | None, db_port: int | None) -> None:
+async def stay_up(
+    home: Path, port: int | None, db_port: int | None, realtime: RealtimeProfile | None
+) -> None:
     """Run a stack until SIGINT or SIGTERM. Raises StackError."""
     stopped = asyncio.Event()
     with shown_progress(words) as progress:
-        stack = Stack(home, port=port, db_port=db_port, progress=progress)
+        stack = Stack(home, port=port, db_port=db_port, realtime=realtime, progress=progress)
         start = asyncio.create_task(stack.up())
 
         def stop_now() -> None:
@@ -158,6 +180,8 @@ async def stay_up(home: Path, port: int | None, db_port: int | None) -> None:
 def introduce(found: Status) -> None:
     """Say where a stack listens, and how to see its keys."""
     words.print(f"Ready at {found.api_url}. 'parley status' prints urls and keys.")
+    if found.realtime != RealtimeProfile.PLAIN:
+        words.print(f"Realtime is {found.realtime}; '--realtime plain' has no limits or losses.")
 
 
 def describe(found: Status) -> str:
@@ -169,6 +193,7 @@ def describe(found: Status) -> str:
         "Publishable key": found.publishable_key,
         "Secret key": found.secret_key,
         "JWT secret": found.jwt_secret,
+        "Realtime": found.realtime,
         "State": found.data if found.running else f"{found.data} (not running)",
     }
     for name, part in found.parts.items():
