@@ -85,9 +85,9 @@ class Local:
             timeout=120,
         )
 
-    def up(self) -> Status:
+    def up(self, *options: str) -> Status:
         """Start it in the background and return its urls and keys."""
-        result = self.run("up", "--detach", "--port", "0", "--db-port", "0")
+        result = self.run("up", "--detach", "--port", "0", "--db-port", "0", *options)
         assert result.returncode == 0, result.stderr
         return self.status
 

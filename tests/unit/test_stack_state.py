@@ -13,18 +13,44 @@ from pathlib import Path
 import jwt
 import pytest
 
-from parley.errors import AlreadyRunning, DiskFull, PortTaken, StateUnusable
+from parley.errors import AlreadyRunning, DiskFull, PortTaken, StackError, StateUnusable
+from parley.realtime import PROFILES
+from parley.stack import Stack
 from parley.stack.assembly import settle_port
 from parley.stack.lock import hold_parts_lock, hold_supervisor_lock, is_supervised
 from parley.stack.port import choose_port
+from parley.stack.profile import RealtimeProfile
 from parley.stack.state import State, find_home, write_private
 
 
 def test_a_stack_remembers_its_secrets_and_ports(tmp_path: Path) -> None:
     state = State.fresh(tmp_path)
     state.api_port = 4711
+    state.realtime = RealtimeProfile.LOSSY
     state.save()
-    assert State.load(tmp_path) == state
+    loaded = State.load(tmp_path)
+    assert loaded == state
+    assert loaded is not None and loaded.realtime is RealtimeProfile.LOSSY
+
+
+def test_realtime_is_plain_unless_something_else_was_chosen(tmp_path: Path) -> None:
+    State.fresh(tmp_path).save()
+    file = tmp_path / "stack.json"
+    values = json.loads(file.read_text())
+    assert values.pop("realtime") == "plain"
+    file.write_text(json.dumps(values))
+    loaded = State.load(tmp_path)
+    assert loaded is not None and loaded.realtime is RealtimeProfile.PLAIN
+
+
+def test_every_profile_of_realtime_has_a_name_and_no_other_is_taken(tmp_path: Path) -> None:
+    assert set(RealtimeProfile) == set(PROFILES)
+    for name in PROFILES:
+        Stack(tmp_path, realtime=name)
+    with pytest.raises(StackError) as caught:
+        Stack(tmp_path, realtime="perfect")
+    assert "'perfect'" in caught.value.detail
+    assert "plain, hosted, lossy" in caught.value.hint
 
 
 def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
@@ -39,8 +65,9 @@ def test_only_the_owner_reads_the_secrets(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "stack.json").stat().st_mode) == 0o600
 
 
-def test_a_damaged_state_is_a_sentence_with_a_remedy(tmp_path: Path) -> None:
-    (tmp_path / "stack.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"realtime": "perfect"}'])
+def test_a_damaged_state_is_a_sentence_with_a_remedy(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stack.json").write_text(text)
     with pytest.raises(StateUnusable) as caught:
         State.load(tmp_path)
     assert "parley reset" in caught.value.hint

@@ -20,6 +20,7 @@ from parley.stack.lock import hold_parts_lock, hold_supervisor_lock
 from parley.stack.migrations import edited_migrations, push_migrations
 from parley.stack.port import choose_port
 from parley.stack.postgres import Postgres
+from parley.stack.profile import RealtimeProfile
 from parley.stack.progress import Progress
 from parley.stack.project import Project
 from parley.stack.state import State, find_home, write_private
@@ -35,8 +36,9 @@ class Stack:
     """One local stack, supervised by this process.
 
     ``data`` is the state folder (else ``PARLEY_HOME``, else ``.parley``). A port of None is the
-    remembered one or Supabase's own, 0 is any free one. ``project`` is the folder with
-    ``supabase/``, by default the one around the current folder.
+    remembered one or Supabase's own, 0 is any free one. ``realtime`` is plain, hosted or lossy, by
+    default the remembered one or plain. ``project`` is the folder with ``supabase/``, by default
+    the one around the current folder. Raises StackError for another profile.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Stack:
         *,
         port: int | None = None,
         db_port: int | None = None,
+        realtime: str | None = None,
         project: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.home = find_home(data)
         self.project = Project(project) if project else Project.find()
         self._ports = (port, db_port)
+        self._profile = None if realtime is None else RealtimeProfile.named(realtime)
         self._progress = progress or Progress()
         self._supervisor = Supervisor(self._record)
         self._versions: dict[str, str] = {}
@@ -110,6 +114,7 @@ class Stack:
         port, db_port = self._ports
         state.api_port = settle_port(port, state.api_port, API_PORT, "the front door", "--port")
         state.db_port = settle_port(db_port, state.db_port, DB_PORT, "Postgres", "--db-port")
+        state.realtime = self._profile or state.realtime
         state.save()
         return state
 

@@ -16,7 +16,7 @@ import psycopg
 from aiohttp import hdrs, web
 
 from parley.errors import PartFailed
-from parley.realtime import Realtime, RealtimeSettings
+from parley.realtime import PROFILES, Realtime, RealtimeSettings
 from parley.stack.port import HOST
 from parley.stack.proxy import Proxy, away
 from parley.stack.state import State
@@ -43,6 +43,7 @@ class Gateway:
                 database_url=state.admin_db_url,
                 jwt_secret=state.jwt_secret,
                 api_keys=state.role_tokens,
+                profile=PROFILES[state.realtime],
             )
         )
 

@@ -1,7 +1,7 @@
 """The state folder: what a stack remembers between two starts.
 
-``stack.json`` holds ports, passwords and keys (mode 0600), ``running.json`` says what runs,
-``lock`` and ``parts`` are held while something does, ``logs/`` has a file per part.
+``stack.json`` holds ports, passwords, keys and Realtime's profile (mode 0600), ``running.json``
+says what runs, ``lock`` and ``parts`` are held while something does, ``logs/`` has a file per part.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from urllib.parse import quote
 import jwt
 
 from parley.errors import DiskFull, StateUnusable
+from parley.stack.profile import RealtimeProfile
 
 DEFAULT_HOME = Path(".parley")
 ROLE_TOKEN_SECONDS = 10 * 365 * 24 * 3600
@@ -27,7 +28,7 @@ ROLE_TOKEN_SECONDS = 10 * 365 * 24 * 3600
 
 @dataclass
 class State:
-    """Ports, passwords and keys of one stack. A port of 0 has not been chosen yet.
+    """Ports, passwords, keys and choices of one stack. A port of 0 has not been chosen yet.
 
     ``id`` tells this stack from an earlier one in the same folder.
     """
@@ -42,6 +43,7 @@ class State:
     jwt_secret: str
     publishable_key: str
     secret_key: str
+    realtime: RealtimeProfile = RealtimeProfile.PLAIN
 
     @classmethod
     def fresh(cls, home: Path) -> State:
@@ -64,10 +66,11 @@ class State:
         """Read the state of a folder; None when there is none. Raises StateUnusable."""
         try:
             values = json.loads((home / "stack.json").read_text())
-            return cls(home=home, **values)
+            profile = RealtimeProfile(values.pop("realtime", RealtimeProfile.PLAIN))
+            return cls(home=home, realtime=profile, **values)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise StateUnusable(
                 f"The state in {home} cannot be read: {error}.",
                 "Run 'parley reset' to start over; that deletes the local database.",

@@ -29,7 +29,10 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Urls and keys of a stack, and its parts by name. ``db_url`` is no superuser's."""
+    """Urls and keys of a stack, and its parts by name. ``db_url`` is no superuser's.
+
+    ``realtime`` is the profile of our Realtime, empty where another one serves.
+    """
 
     running: bool
     ready: bool
@@ -40,6 +43,7 @@ class Status:
     publishable_key: str
     secret_key: str
     jwt_secret: str
+    realtime: str = ""
     parts: dict[str, PartStatus] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -59,6 +63,7 @@ def status_of(state: State, *, running: bool, ready: bool, parts: dict[str, Part
         publishable_key=state.publishable_key,
         secret_key=state.secret_key,
         jwt_secret=state.jwt_secret,
+        realtime=state.realtime,
         parts=parts,
     )
 
