@@ -54,6 +54,15 @@ def named_stack() -> Status | None:
     )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``scripts/test --chaos`` ask for the long form of what lasts."""
+    parser.addoption(
+        "--chaos",
+        action="store_true",
+        help="let tests/chaos last: a soak of ten minutes, 50,000 changes to keep in step",
+    )
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack() -> AsyncIterator[Status]:
     """Urls and keys of a running stack with all migrations and without a seed."""
@@ -93,6 +102,4 @@ postgresql = factories.postgresql("server")
 def database(postgresql: psycopg.Connection) -> Iterator[str]:
     """The URL of a migrated database of this test's own, dropped afterwards."""
     info = postgresql.info
-    yield (
-        f"postgresql://{info.user}:{info.password}@{info.host}:{info.port}/{info.dbname}"
-    )
+    yield (f"postgresql://{info.user}:{info.password}@{info.host}:{info.port}/{info.dbname}")
