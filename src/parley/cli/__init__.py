@@ -19,7 +19,7 @@ app = typer.Typer(
     name="parley",
     help="Parley: a chat backend that lives in Postgres.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -1,0 +1,61 @@
+"""Every command that the documents speak of exists, explains itself, and is spoken of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from parley.cli import app
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SPOKEN = re.compile(r"(?:`|bin/|^)parley ([a-z]+)((?: [^`\n#]*)?)", re.MULTILINE)
+FOR_PROGRAMS = {"status", "doctor", "seed", "import"}
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name."""
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
+
+
+def spoken() -> list[tuple[str, str, str]]:
+    """Return document, command and the rest of the line for every command in the documents."""
+    return [
+        (path.name, name, rest)
+        for path in DOCUMENTS
+        for name, rest in SPOKEN.findall(path.read_text())
+    ]
+
+
+def test_documented_commands_and_options_exist() -> None:
+    known = commands()
+    for document, name, rest in spoken():
+        assert name in known, f"{document} speaks of parley {name}"
+        options = {word for parameter in known[name].params for word in parameter.opts}
+        for option in re.findall(r"--[a-z-]+", rest):
+            assert option in options | {"--help"}, f"{document}: parley {name} {option}"
+    assert len(spoken()) > 10
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_a_command_explains_itself_and_its_options(name: str) -> None:
+    command = commands()[name]
+    assert command.help
+    assert len(command.help.splitlines()[0]) <= 90
+    silent = [each.name for each in command.params if not getattr(each, "help", None)]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", sorted(FOR_PROGRAMS))
+def test_what_programs_may_read_comes_as_json(name: str) -> None:
+    assert "--json" in {word for parameter in commands()[name].params for word in parameter.opts}
+
+
+def test_shells_can_complete() -> None:
+    group = typer.main.get_command(app)
+    assert "--install-completion" in {word for each in group.params for word in each.opts}
