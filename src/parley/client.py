@@ -11,6 +11,7 @@ async with parley.connect(url, key, store="ann.db") as chat:
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ from parley.sync.steps import Row
 from parley.sync.store import Change, Store
 from parley.sync.views import Message, Room, Views
 
+logger = logging.getLogger(__name__)
 GRACE_S = 0.5
 """How long the broadcast of an own deed may take before it is pulled."""
 
@@ -348,7 +350,8 @@ class Chat:
                 if self._live is not None:
                     group.create_task(self._live.run())
                     group.create_task(self._pass_tokens_on(self._live))
-        except* SignInRequired:
+        except* SignInRequired as lost:
+            logger.warning("the session is lost: %s", lost.exceptions[0])
             self._server.begin(None)
             for queue in self._queues:
                 queue.put_nowait(None)

@@ -39,7 +39,7 @@ class FaultProxy:
     """One proxy on a port of its own."""
 
     def __init__(self, upstream: str, seed: int) -> None:
-        self._upstream = upstream
+        self.upstream = upstream
         self._chance = random.Random(seed)
         self._sockets: set[web.WebSocketResponse] = set()
         self.faults = Faults()
@@ -88,7 +88,7 @@ class FaultProxy:
         try:
             async with self._session.request(
                 request.method,
-                self._upstream + request.raw_path,
+                self.upstream + request.raw_path,
                 headers=headers,
                 data=await request.read(),
             ) as answer:
@@ -103,7 +103,7 @@ class FaultProxy:
             return web.Response(status=502)
 
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
-        url = self._upstream.replace("http", "ws", 1) + request.raw_path
+        url = self.upstream.replace("http", "ws", 1) + request.raw_path
         try:
             upstream = await self._session.ws_connect(url, max_msg_size=0)
         except aiohttp.ClientError:

@@ -14,6 +14,7 @@ from typing import Any
 from parley.sync.faults import StoreTooNew, StoreUnusable
 
 BUSY_S = 5.0
+CACHE_KIB = 32_768
 SIDE_FILES = ("", "-wal", "-shm")
 
 
@@ -51,6 +52,7 @@ class Database:
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("pragma journal_mode = wal")
             self._connection.execute("pragma synchronous = full")
+            self._connection.execute(f"pragma cache_size = -{CACHE_KIB}")
             self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise StoreUnusable(

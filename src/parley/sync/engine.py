@@ -8,13 +8,14 @@ there: a step can arrive before a new snapshot of the database sees it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from parley.errors import ParleyError, SignInRequired
 from parley.sync.backoff import Backoff
-from parley.sync.remote import Remote, is_transient
+from parley.sync.remote import Remote
 from parley.sync.steps import Heads, Step
 from parley.sync.store import Change, Cursor, Store
 
@@ -30,6 +31,7 @@ TOLD_MOST_S = 2.0
 RETRY_LEAST_S = 0.25
 RETRY_MOST_S = 30.0
 
+logger = logging.getLogger(__name__)
 Listener = Callable[[list[Change]], None]
 
 
@@ -100,9 +102,9 @@ class Engine:
                 retry.reset()
             except SignInRequired:
                 raise
-            except ParleyError as error:
-                if not is_transient(error):
-                    raise
+            except (ParleyError, ValueError, KeyError, TypeError) as error:
+                # An answer that makes no sense is as good as none.
+                logger.warning("pulling again later: %r", error)
                 await asyncio.sleep(retry.next())
 
     async def _wake_or_behind(self) -> None:

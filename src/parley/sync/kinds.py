@@ -10,10 +10,13 @@ from typing import Any
 from parley.sync.steps import Row
 
 
+# Numbers with a fraction come as Decimal; no column of ours has one, only attachments may.
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
+
+
 def dumped(row: Row) -> str:
     """A row as it is kept."""
-    # Numbers with a fraction come as Decimal; no column of ours has one, only attachments may.
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=float)
+    return encode(row)
 
 
 def counts_as_unread(row: Row) -> bool:

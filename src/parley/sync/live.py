@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from parley.sync.engine import Engine
 from parley.sync.socket import Socket
 from parley.sync.steps import Heads
 
+logger = logging.getLogger(__name__)
 REJOIN_S = 1.0
 PULSE_S = 15.0
 ZOMBIE_S = 5.0
@@ -120,8 +122,8 @@ class Live:
                 await self._listen(socket, retry)
             except SignInRequired:
                 raise
-            except ParleyError:
-                pass
+            except ParleyError as error:
+                logger.debug("listening again later: %r", error)
             finally:
                 self._socket = None
                 await socket.close()

@@ -129,7 +129,8 @@ class Outbox:
         if item.seq is not None or item.client_id is None:
             return item.seq
         row = self._database.maybe(
-            "select seq from messages where sender_id = ? and client_id = ?", (me, item.client_id)
+            "select seq from messages where room_id = ? and sender_id = ? and client_id = ?",
+            (item.room_id, me, item.client_id),
         )
         if row is not None:
             return int(row["seq"])

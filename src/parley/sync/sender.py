@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from parley.sync.outbox import Item, Outbox
 from parley.sync.remote import Remote, is_transient
 from parley.sync.store import Store
 
+logger = logging.getLogger(__name__)
 ITEMS_PER_CALL = 200
 ROOMS_PER_CALL = 50
 RETRY_LEAST_S = 0.25
@@ -56,9 +58,8 @@ class Sender:
                 retry.reset()
             except SignInRequired:
                 raise
-            except ParleyError as error:
-                if not is_transient(error):
-                    raise
+            except (ParleyError, ValueError, KeyError, TypeError) as error:
+                logger.warning("sending again later: %r", error)
                 wait = retry.next()
             try:
                 async with asyncio.timeout(wait):

@@ -47,7 +47,6 @@ create table messages (
   row text not null,
   unique (room_id, seq)
 );
-create index messages_by_sender on messages (sender_id, client_id);
 
 create table reactions (
   room_id text not null,

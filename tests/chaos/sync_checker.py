@@ -1,0 +1,210 @@
+"""What must be true when it is quiet: copies against views, numbers against heads.
+
+The checker knows nothing of the client but its file: it reads the rows, and compares them with
+what row level security shows that person now.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+
+VOLATILE = {"rev", "last_seq", "touched", "newest_visible_after"}
+"""Columns of a room that move without the row being part of a step."""
+
+ROOM_ROWS: dict[str, LiteralString] = {
+    "messages": "select to_jsonb(m) from chat.messages as m where room_id = %s and seq >= %s",
+    "reactions": "select to_jsonb(m) from chat.reactions as m where room_id = %s and seq >= %s",
+    "pins": "select to_jsonb(m) from chat.pins as m where room_id = %s and seq >= %s",
+    "receipts": "select to_jsonb(m) from chat.receipts as m"
+    " where rev is not null and room_id = %s and up_to_seq >= %s",
+}
+ABOUT = {"messages": "seq", "reactions": "seq", "pins": "seq", "receipts": "up_to_seq"}
+KEYS = {
+    "messages": ("seq",),
+    "reactions": ("seq", "user_id", "emoji"),
+    "pins": ("seq",),
+    "receipts": ("user_id", "kind", "up_to_seq"),
+    "members": ("user_id",),
+    "marks": ("room_id",),
+    "preferences": ("room_id",),
+    "memberships": ("room_id",),
+    "notifications": ("seq",),
+}
+OWN_ROWS: dict[str, LiteralString] = {
+    "marks": "select to_jsonb(m) from chat.marks as m where user_id = %s",
+    "preferences": "select to_jsonb(m) from chat.room_preferences as m where user_id = %s",
+    # Roles and mutes are news of the room; the own stream tells of coming and going.
+    "memberships": "select jsonb_build_object('room_id', room_id, 'user_rev', user_rev)"
+    " from chat.room_members where user_id = %s and left_at is null",
+    "notifications": "select to_jsonb(m) from chat.notifications as m where user_id = %s",
+}
+
+
+@dataclass
+class Findings:
+    """What a look at one copy came to."""
+
+    missed: list[str] = field(default_factory=list)
+    """The server shows it, and the copy has not (or an older one)."""
+    surplus: list[str] = field(default_factory=list)
+    """The copy has it, and the server does not show it."""
+
+    def __bool__(self) -> bool:
+        return bool(self.missed or self.surplus)
+
+    def compare(self, what: str, here: Iterable[Any], there: Iterable[Any], kind: str) -> None:
+        """Compare rows by key, and what they say."""
+        mine = {key_of(row, kind): row for row in here}
+        theirs = {key_of(row, kind): row for row in there}
+        for key, row in theirs.items():
+            if mine.get(key) != row:
+                self.missed.append(f"{what} {kind} {key}: {mine.get(key)} instead of {row}")
+        self.surplus += [f"{what} {kind} {key}" for key in mine.keys() - theirs.keys()]
+
+
+def key_of(row: Any, kind: str) -> tuple[Any, ...]:
+    """The key of a row."""
+    return tuple(row[each] for each in KEYS[kind])
+
+
+def compare_copy(path: Path, db_url: str, user_id: str, name: str) -> Findings:
+    """Compare one copy with what its owner may see."""
+    findings = Findings()
+    with (
+        closing(sqlite3.connect(path)) as copy,
+        psycopg.connect(db_url) as connection,
+    ):
+        copy.row_factory = sqlite3.Row
+        copy.execute("begin")
+        connection.execute(
+            "select set_config('request.jwt.claims', %s, true),"
+            " set_config('role', 'authenticated', true)",
+            [json.dumps({"sub": user_id, "role": "authenticated"})],
+        )
+        rooms = {
+            str(row[0]): row
+            for row in connection.execute(
+                "select r.id, r.rev, r.last_seq, to_jsonb(r) from chat.rooms as r"
+                " join chat.room_members as m on m.room_id = r.id"
+                " where m.user_id = %s and m.left_at is null",
+                [user_id],
+            )
+        }
+        streams = {row["room_id"]: row for row in copy.execute("select * from streams")}
+        findings.missed += [f"{name}: room {each}" for each in rooms.keys() - streams.keys()]
+        findings.surplus += [f"{name}: room {each}" for each in streams.keys() - rooms.keys()]
+        for room_id in rooms.keys() & streams.keys():
+            compare_room(findings, copy, connection, rooms[room_id], streams[room_id], name)
+        for kind, query in OWN_ROWS.items():
+            here = [json.loads(row[0]) for row in copy.execute(f"select row from {kind}")]
+            there = [row[0] for row in connection.execute(query, [user_id])]
+            if kind == "memberships":
+                here = [
+                    {"room_id": row["room_id"], "user_rev": row["user_rev"]}
+                    for row in here
+                    if row["left_at"] is None
+                ]
+            if kind == "notifications":
+                lowest = min((row["seq"] for row in here), default=0)
+                there = [row for row in there if row["seq"] >= lowest]
+            findings.compare(name, here, there, kind)
+        for kind in (*ROOM_ROWS, "members", "rooms"):
+            held = {row[0] for row in copy.execute(f"select distinct room_id from {kind}")}
+            findings.surplus += [
+                f"{name}: {kind} of a room that is not theirs, {each}"
+                for each in held - rooms.keys()
+            ]
+    return findings
+
+
+def compare_room(  # noqa: PLR0917
+    findings: Findings,
+    copy: sqlite3.Connection,
+    connection: psycopg.Connection[Any],
+    room: Any,
+    stream: Any,
+    name: str,
+) -> None:
+    """Compare what is kept of one room."""
+    room_id, first = str(room[0]), stream["first_seq"]
+    what = f"{name} {room_id[:8]}"
+    if stream["rev"] != room[1]:
+        findings.missed.append(f"{what}: at {stream['rev']}, and the head is {room[1]}")
+    for kind, query in ROOM_ROWS.items():
+        here = [
+            json.loads(row[0])
+            for row in copy.execute(
+                f"select row from {kind} where room_id = ? and {ABOUT[kind]} >= ?",
+                (room_id, first),
+            )
+        ]
+        there = [row[0] for row in connection.execute(query, (room_id, first))]
+        findings.compare(what, here, there, kind)
+    members = [
+        json.loads(row[0])
+        for row in copy.execute("select row from members where room_id = ?", (room_id,))
+    ]
+    there = [
+        row[0]
+        for row in connection.execute(
+            "select to_jsonb(m) from chat.room_members as m where room_id = %s and left_at is null",
+            [room_id],
+        )
+    ]
+    findings.compare(what, (row for row in members if row["left_at"] is None), there, "members")
+    row = copy.execute("select row from rooms where room_id = ?", (room_id,)).fetchone()
+    kept = {} if row is None else json.loads(row[0])
+    for column in room[3].keys() - VOLATILE:
+        if kept.get(column) != room[3][column]:
+            findings.missed.append(f"{what}: rooms.{column} is {kept.get(column)}")
+    seqs = [
+        row[0]
+        for row in copy.execute(
+            "select seq from messages where room_id = ? and seq >= ? order by seq", (room_id, first)
+        )
+    ]
+    if seqs != list(range(first, first + len(seqs))):
+        findings.missed.append(f"{what}: the range has a gap")
+
+
+def check_numbers(db_url: str) -> list[str]:
+    """What is wrong with the numbers of the database itself."""
+    checks: dict[str, LiteralString] = {
+        "seq has a gap or a duplicate": (
+            "select r.id from chat.rooms as r left join lateral ("
+            "  select count(*) as n, min(seq) as low, max(seq) as high from chat.messages as m"
+            "  where m.room_id = r.id) as c on true"
+            " where c.n <> r.last_seq - r.floor_seq"
+            " or (c.n > 0 and (c.low <> r.floor_seq + 1 or c.high <> r.last_seq))"
+        ),
+        "a row is above the head": (
+            "select r.id from chat.rooms as r where exists ("
+            "  select from chat.messages as m where m.room_id = r.id and m.rev > r.rev)"
+        ),
+        "a message was sent twice": (
+            "select client_id from chat.messages where client_id is not null"
+            " group by room_id, sender_id, client_id having count(*) > 1"
+        ),
+    }
+    with psycopg.connect(db_url, row_factory=dict_row) as connection:
+        return [
+            f"{what}: {row}" for what, query in checks.items() for row in connection.execute(query)
+        ]
+
+
+def check_sends(db_url: str, acknowledged: set[str]) -> list[str]:
+    """Which acknowledged sends are not there exactly once (retention aside)."""
+    with psycopg.connect(db_url) as connection:
+        known = {
+            str(row[0]) for row in connection.execute("select client_id from chat_private.sends")
+        }
+    return sorted(acknowledged - known)
