@@ -16,8 +16,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from psycopg.conninfo import conninfo_to_dict
-from pytest_postgresql import factories
-from pytest_postgresql.executors import NoopExecutor
+from pytest_postgresql.janitor import DatabaseJanitor
 
 from parley.stack import Stack, Status
 
@@ -78,24 +77,29 @@ async def stack() -> AsyncIterator[Status]:
             await own.down()
 
 
-@pytest.fixture(scope="session")
-def server(stack: Status) -> NoopExecutor:
-    """Where pytest-postgresql clones its databases."""
-    url = conninfo_to_dict(stack.db_url)
-    if stack.data:
-        return NoopExecutor(
-            host=str(url["host"]),
-            port=int(url["port"] or 5432),
-            user=str(url["user"]),
-            password=str(url["password"]),
-            dbname=DATABASE,
-            options="",
-            maintenance_dbname="template1",
-        )
-    pytest.fail("These tests clone a migrated database; run them with a stack of their own.")
+@pytest.fixture
+def postgresql(stack: Status) -> Iterator[psycopg.Connection]:
+    """A connection as postgres to a clone of the migrated database, dropped afterwards.
 
-
-postgresql = factories.postgresql("server")
+    The janitor of pytest-postgresql works as the superuser: autovacuum may be in the clone when it
+    goes, and nobody else may send that away.
+    """
+    if not stack.data:
+        pytest.fail("These tests clone a migrated database; run them with a stack of their own.")
+    admin, postgres = conninfo_to_dict(stack.admin_db_url), conninfo_to_dict(stack.db_url)
+    with DatabaseJanitor(
+        user=str(admin["user"]),
+        password=str(admin["password"]),
+        host=str(admin["host"]),
+        port=str(admin["port"]),
+        dbname=DATABASE,
+        template_dbname=TEMPLATE,
+        maintenance_dbname="template1",
+    ) as janitor:
+        with janitor.cursor() as cursor:
+            cursor.execute(f"alter database {DATABASE} owner to {postgres['user']}")
+        with psycopg.connect(stack.db_url, dbname=DATABASE) as connection:
+            yield connection
 
 
 @pytest.fixture
