@@ -67,6 +67,15 @@ class Device:
             await self.process.wait()
             self.process = None
 
+    async def begin_anew(self, naive: str) -> None:
+        """A new copy, kept by a client that makes this mistake (none: ours)."""
+        await self.kill()
+        for path in (self.store, self.journal):
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        self.options["naive"] = naive
+        await self.start()
+
     def noted(self, what: str) -> set[str]:
         """The client_ids in the journal with this word."""
         if not self.journal.exists():

@@ -9,7 +9,6 @@ from typing import Any
 
 from parley.sync.steps import Row
 
-
 # Numbers with a fraction come as Decimal; no column of ours has one, only attachments may.
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
 

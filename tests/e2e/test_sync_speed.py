@@ -1,0 +1,151 @@
+"""How fast a copy is: applied rows, local reads, and catching up through the whole stack."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+
+from parley.stack import Status
+from parley.sync.outbox import Outbox
+from parley.sync.steps import Answer
+from parley.sync.store import Cursor, Store
+from parley.sync.views import Views
+from tests.e2e.sync_people import chatting, sign_up
+from tests.unit.sync_fakes import ME, membership, message
+
+ROOMS = 50
+MISSED = 10_000
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "and",
+    "so",
+    "on",
+    "ok",
+]
+
+
+def fill(store: Store, rooms: int, each: int) -> float:
+    """Apply rooms of messages; returns seconds."""
+    names = [str(uuid4()) for _ in range(rooms)]
+    answer = Answer.read(
+        {
+            "timeline": "t",
+            "user": {
+                "from": None,
+                "to": 1,
+                "rows": {"memberships": [{**membership(1), "room_id": name} for name in names]},
+                "dropped_rooms": [],
+            },
+            "rooms": [
+                {
+                    "room_id": name,
+                    "from": None,
+                    "to": each,
+                    "reset": False,
+                    "rows": {
+                        "messages": [
+                            {
+                                **message(seq, seq, f"n{seq} {' '.join(WORDS)}"),
+                                "room_id": name,
+                                "id": str(uuid4()),
+                                "mentions": [],
+                                "attachments": [],
+                            }
+                            for seq in range(1, each + 1)
+                        ]
+                    },
+                }
+                for name in names
+            ],
+            "profiles": [],
+            "more": False,
+        }
+    )
+    store.bind("http://here", ME)
+    began = time.perf_counter()
+    store.apply_answer(Cursor(None, None, dict.fromkeys(names)), answer)
+    return time.perf_counter() - began
+
+
+def test_rows_are_applied_fast_and_read_at_once(tmp_path: Path) -> None:
+    store = Store(tmp_path / "copy.db")
+    seconds = fill(store, ROOMS, 2000)
+    assert 100_000 / seconds >= 20_000, f"{100_000 / seconds:.0f} rows/s"
+    views = Views(store.database, Outbox(store.database))
+    room_id = views.rooms(page_size=1)[0].id
+    reads: dict[str, Callable[[], object]] = {
+        "messages": lambda: views.messages(room_id, before=1000),
+        "unread": lambda: views.unread(room_id),
+        "search": lambda: views.search("quick n1234"),
+        "a room": lambda: views.room(room_id),
+    }
+    for name, read in reads.items():
+        read()
+        times = []
+        for _ in range(9):
+            began = time.perf_counter()
+            read()
+            times.append(time.perf_counter() - began)
+        assert sorted(times)[4] < 0.005, f"{name}: {sorted(times)[4] * 1000:.1f} ms"
+    store.close()
+
+
+async def test_ten_thousand_missed_changes_are_caught_up_with_quickly(
+    stack: Status, tmp_path: Path
+) -> None:
+    ann, bob = await sign_up(stack, "Ann"), await sign_up(stack, "Bob")
+    async with chatting(stack, bob, tmp_path / "bob.db", live=False, acknowledge=False) as bobs:
+        with psycopg.connect(stack.db_url) as connection:
+            connection.execute(
+                "select set_config('request.jwt.claims', %s, true),"
+                " set_config('role', 'authenticated', true)",
+                [json.dumps({"sub": ann.user_id, "role": "authenticated"})],
+            )
+            connection.execute(
+                "select r.id from generate_series(1, %s) as n,"
+                " lateral chat.create_room(n || '. room', member_ids => array[%s]::uuid[]) as r",
+                [ROOMS, bob.user_id],
+            )
+        await bobs.sync()
+        assert len(bobs.rooms(page_size=100)) == ROOMS
+        with psycopg.connect(stack.db_url) as connection:
+            # What one person may send in a burst is less.
+            connection.execute("update chat_private.settings set send_burst = 1000000")
+        try:
+            with psycopg.connect(stack.db_url, autocommit=True) as connection:
+                connection.execute(
+                    "select set_config('request.jwt.claims', %s, false),"
+                    " set_config('role', 'authenticated', false)",
+                    [json.dumps({"sub": ann.user_id, "role": "authenticated"})],
+                )
+                for _ in range(MISSED // ROOMS // 100):
+                    connection.execute(
+                        "select count(*) from chat.room_members as m,"
+                        " lateral chat.send_messages((select jsonb_agg(jsonb_build_object("
+                        "  'room_id', m.room_id, 'client_id', gen_random_uuid(),"
+                        "  'body', 'missed ' || n)) from generate_series(1, 100) as n)) as o"
+                        " where m.user_id = %s and m.left_at is null",
+                        [ann.user_id],
+                    )
+        finally:
+            with psycopg.connect(stack.db_url) as connection:
+                connection.execute("update chat_private.settings set send_burst = default")
+        began = time.perf_counter()
+        await bobs.sync()
+        seconds = time.perf_counter() - began
+        count = bobs.database.one("select count(*) from messages where body like 'missed%'")[0]
+        assert count == MISSED
+        assert seconds < 1.5, f"{seconds:.2f} s"
