@@ -28,7 +28,7 @@ LISBON: list[dict[str, Any]] = [
         "body": "Third",
         "reply_to": "m1",
     },
-    {"id": "m1", "sender": ANN, "sent_at": "2024-05-01T12:00:00+02:00", "body": "First"},
+    {"id": "m1", "sender": ANN, "sent_at": "2024-05-01T12:00:00+02:00", "body": r"First \u0000"},
     {
         "id": "m2",
         "sender": "zoe@old.example",
@@ -79,7 +79,7 @@ async def test_messages_come_in_the_order_of_their_times(seeded: str, tmp_path: 
     assert done == Imported(rooms=1, messages=3, added=3)
     found = messages(seeded)
     assert [(row[1], row[5], row[9]) for row in found] == [
-        (1, "First", "2024-05-01 10:00"),
+        (1, r"First \u0000", "2024-05-01 10:00"),
         (2, "", "2024-05-01 11:00"),
         (3, "Third", "2024-05-02 09:00"),
     ]

@@ -85,12 +85,21 @@ def faults_of(room: ImportedRoom) -> list[str]:
             faults.append(f"{where}: id: there is another message {line.id} in the room")
         if line.reply_to is not None and line.reply_to not in seen:
             faults.append(f"{where}: reply_to: there is no earlier message {line.reply_to}")
-        if "\0" in line.body or "\\u0000" in line.model_dump_json():
+        if holds_nul(line.model_dump(mode="json")):
             faults.append(f"{where}: Postgres cannot keep the character NUL")
         if not line.body.strip() and not line.attachments:
             faults.append(f"{where}: body: it is empty and there is no attachment")
         seen.add(line.id)
     return faults
+
+
+def holds_nul(value: object) -> bool:
+    """Say whether there is a NUL anywhere in some JSON."""
+    if isinstance(value, dict):
+        return any(holds_nul(entry) for pair in value.items() for entry in pair)
+    if isinstance(value, list):
+        return any(holds_nul(entry) for entry in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def explain(error: ValidationError) -> str:
