@@ -259,6 +259,8 @@ class RoomsRow(Row):
     archived_at: AwareDatetime | None
     created_by: UUID | None
     created_at: AwareDatetime
+    active_at: AwareDatetime
+    """When something was last said; the start screen sorts by it."""
     epoch: int
     """Part of the room's topics; rises when somebody loses access."""
     member_count: int

@@ -20,6 +20,7 @@ create table chat.rooms (
   archived_at timestamptz,
   created_by uuid,
   created_at timestamptz not null default now(),
+  active_at timestamptz not null default now(),
   epoch integer not null default 1,
   member_count integer not null default 0,
   is_large boolean not null default false,
@@ -58,6 +59,7 @@ comment on column chat.rooms.default_role is
   'The role of who joins by themselves; reader makes an announcement room.';
 comment on column chat.rooms.slow_mode_seconds is 'Seconds between two messages of one person; 0 is off.';
 comment on column chat.rooms.retain_days is 'Days a message is kept; null keeps it for good.';
+comment on column chat.rooms.active_at is 'When something was last said; the start screen sorts by it.';
 comment on column chat.rooms.epoch is 'Part of the room''s topics; rises when somebody loses access.';
 comment on column chat.rooms.is_large is 'Steps go to the room topic; true for good once it was.';
 comment on column chat.rooms.changed_rev is 'The number that last changed this row itself.';

@@ -391,7 +391,11 @@ begin
     perform chat_private.bump_users(v_people, '{notifications}');
   end if;
   update chat.rooms as r
-  set rev = v_room.rev + 1, last_seq = v_room.last_seq + 1, touched = '{messages}'
+  set
+    rev = v_room.rev + 1,
+    last_seq = v_room.last_seq + 1,
+    active_at = v_message.created_at,
+    touched = '{messages}'
   where r.id = v_room.id;
   return v_message;
 end;

@@ -244,6 +244,7 @@ begin
       set
         rev = v_room.rev + v_placed,
         last_seq = v_room.last_seq + v_placed,
+        active_at = v_message.created_at,
         touched = '{messages}'
       where r.id = v_room.id;
     end if;

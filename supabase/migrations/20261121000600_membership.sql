@@ -57,6 +57,7 @@ begin
     rev = v_rev,
     changed_rev = v_rev,
     last_seq = r.last_seq + 1,
+    active_at = clock_timestamp(),
     member_count = r.member_count + cardinality(begin_memberships.user_ids),
     is_large = r.is_large
       or r.member_count + cardinality(begin_memberships.user_ids) > s.fanout_limit,
@@ -174,6 +175,7 @@ begin
     rev = v_rev,
     changed_rev = v_rev,
     last_seq = v_seq,
+    active_at = clock_timestamp(),
     member_count = r.member_count - 1,
     epoch = r.epoch + (end_membership_at.is_ban or not r.is_public)::integer,
     archived_at = case

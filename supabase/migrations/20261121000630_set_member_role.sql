@@ -50,7 +50,11 @@ begin
     'made_' || set_member_role.role, array[v_member.user_id]
   );
   update chat.rooms as r
-  set rev = v_room.rev + 1, last_seq = v_room.last_seq + 1, touched = '{members,messages}'
+  set
+    rev = v_room.rev + 1,
+    last_seq = v_room.last_seq + 1,
+    active_at = clock_timestamp(),
+    touched = '{members,messages}'
   where r.id = v_room.id;
   return v_member;
 end;

@@ -1,7 +1,7 @@
 -- list_rooms: the start screen in one call.
 
--- Nothing is stored for it: the last message and the counts are looked up, so what was deleted,
--- edited or joined too late for is right by construction.
+-- No preview and no count is stored for it: both are looked up, so what was deleted, edited or joined
+-- too late for is right by construction. Only the order comes from the heads.
 create index messages_that_mention on chat.messages (room_id, seq)
   where mention_all or mentions <> '{}';
 
@@ -49,28 +49,26 @@ begin
       to_jsonb(r), to_jsonb(page.mine), to_jsonb(l), counted.unread, counted.mentions,
       to_jsonb(k), to_jsonb(f), to_jsonb(o), page.pinned, page.activity_at
     from (
-      -- First which rooms, with one index look-up each; only then what is shown of them.
-      select
-        m as mine,
-        coalesce(p.pinned, false) as pinned,
-        coalesce(newest.created_at, m.joined_at) as activity_at
-      from chat.room_members as m
-      left join chat.room_preferences as p on p.user_id = v_me and p.room_id = m.room_id
-      left join lateral (
-        select n.created_at
-        from chat.messages as n
-        where n.room_id = m.room_id and n.seq > m.visible_after_seq
-        order by n.seq desc
-        limit 1
-      ) as newest on true
-      where m.user_id = v_me
-        and m.left_at is null
-        and (
-          v_room_id is null
-          or (coalesce(p.pinned, false), coalesce(newest.created_at, m.joined_at), m.room_id)
-            < (v_pinned, v_activity_at, v_room_id)
-        )
-      order by 2 desc, 3 desc, m.room_id desc
+      -- First which rooms, by their heads alone; only then what is shown of them. Who may see
+      -- nothing of a room yet does not learn of talk in it.
+      select mine.*
+      from (
+        select
+          m as mine,
+          m.room_id,
+          coalesce(p.pinned, false) as pinned,
+          case when h.last_seq > m.visible_after_seq then h.active_at else m.joined_at end
+            as activity_at
+        from chat.room_members as m
+        cross join lateral (
+          select r.active_at, r.last_seq from chat.rooms as r where r.id = m.room_id offset 0
+        ) as h
+        left join chat.room_preferences as p on p.user_id = v_me and p.room_id = m.room_id
+        where m.user_id = v_me and m.left_at is null
+      ) as mine
+      where v_room_id is null
+        or (mine.pinned, mine.activity_at, mine.room_id) < (v_pinned, v_activity_at, v_room_id)
+      order by mine.pinned desc, mine.activity_at desc, mine.room_id desc
       limit v_size
     ) as page
     join chat.rooms as r on r.id = (page.mine).room_id

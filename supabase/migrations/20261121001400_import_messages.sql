@@ -233,6 +233,7 @@ begin
     set
       rev = v_room.rev + v_seq - v_room.last_seq,
       last_seq = v_seq,
+      active_at = v_newest,
       touched = '{messages}'
     where r.id = v_room.id
     returning r.* into v_room;

@@ -118,10 +118,11 @@ class Writer:
                 self._report("Messages", done, total)
 
     def _write_search(self) -> None:
-        statement = (QUERIES / "search.sql").read_bytes()
+        statements = [(QUERIES / name).read_bytes() for name in ("search.sql", "activity.sql")]
         done = 0
         for rooms in portions(self._plan.rooms):
-            self._connection.execute(statement, {"room_ids": [room.id for room in rooms]})
+            for statement in statements:
+                self._connection.execute(statement, {"room_ids": [room.id for room in rooms]})
             done += sum(room.message_count for room in rooms)
             self._report("Search", done, self._plan.scale.messages)
 
