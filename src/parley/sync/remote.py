@@ -16,8 +16,7 @@ from parley.errors import ApiError, ParleyError, SignInRequired, Unreachable
 from parley.sync.steps import Answer, Heads, Row
 
 ANY: TypeAdapter[Any] = TypeAdapter(Any)
-TRANSIENT_CODES = ("", "08", "25", "40", "53", "57", "58", "XX")
-TRANSIENT_PGRST = ("PGRST000", "PGRST001", "PGRST002", "PGRST003")
+ANSWERS = ("PT4", "22", "23", "P0")
 REFRESH_EARLY_S = 60
 SERVER_ERROR = 500
 RATE_LIMITED = 429
@@ -42,13 +41,14 @@ class Remote(Protocol):
 
 
 def is_transient(error: ParleyError) -> bool:
-    """Tell whether the same call may well succeed later, whatever it says."""
+    """Tell whether the same call may well succeed later, whatever it says.
+
+    What has a class of its own, or is a status or a constraint of ours, is an answer. The rest is
+    a server in trouble, such as one that has not read its schema yet.
+    """
     if isinstance(error, Unreachable):
         return True
-    if type(error) is not ApiError:
-        return False
-    code = error.code
-    return code[:2] in TRANSIENT_CODES or code in TRANSIENT_PGRST
+    return type(error) is ApiError and not error.code.startswith(ANSWERS)
 
 
 class Server:
