@@ -36,6 +36,10 @@ class JavaScriptMember(JavaScriptPeer):
         """Read a table's rows of a room; returns data, error and status."""
         return dict(await self._ask("read", table=table, room=room_id))
 
+    async def show(self, topic: str) -> str:
+        """Track presence; returns what came of it."""
+        return str(await self._ask("track", topic=topic, payload={"user_id": self.user_id}))
+
     async def listen_to_self(self) -> str:
         """Join the topic of one's own steps; returns it."""
         heads = (await self.call("list_heads"))["data"]
@@ -175,6 +179,31 @@ def seen_by(peer: PythonPeer | JavaScriptPeer) -> set[str]:
     """Who a peer saw when it last heard of presence."""
     syncs = of_kind(peer, "sync")
     return set(syncs[-1]["state"]) if syncs else set()
+
+
+async def test_nobody_puts_anything_on_a_topic_of_the_server(stack: Status) -> None:
+    async with company(stack) as now:
+        (room,) = (await now.bob.call("list_rooms"))["data"]
+        server = [f"room:{now.room_id}:1", f"tenant:{room['room']['tenant_id']}:dashboard"]
+        for topic in (*server, now.live):
+            await now.ann.listen(topic)
+        wishes: dict[str, Any] = {
+            "broadcast": {"ack": True},
+            "presence": {"key": "", "enabled": True},
+        }
+        for peer in (now.bob, now.cat):
+            heads = (await peer.call("list_heads"))["data"]
+            own = f"user:{peer.user_id}:{heads['user']['epoch']}"
+            await peer.leave(own)
+            for topic in (own, *server):
+                assert (await peer.join(topic, **wishes))["status"] == "SUBSCRIBED"
+                assert await peer.send(topic, "changed", {"forged": True}) != "ok"
+                assert await peer.show(topic) != "ok"
+            assert (await peer.join(now.live, **wishes))["status"] == "SUBSCRIBED"
+            assert await peer.send(now.live, "typing", {"user_id": peer.user_id}) == "ok"
+            assert await peer.show(now.live) == "ok"
+        await until(lambda: sum(each.topic == now.live for each in now.ann.heard) == 2)
+        assert [each for each in now.ann.heard if "forged" in each.payload] == []
 
 
 async def test_who_is_removed_hears_nothing_more_and_is_told_to_drop_the_room(
