@@ -204,5 +204,5 @@ async def main(options: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {os.getpid()} %(message)s")
+    logging.basicConfig(level=logging.ERROR, format=f"%(asctime)s {os.getpid()} %(message)s")
     asyncio.run(main(json.loads(sys.argv[1])))

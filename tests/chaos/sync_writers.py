@@ -28,18 +28,20 @@ CALLS: dict[str, tuple[int, LiteralString]] = {
     "prefer": (1, "chat.set_room_preferences(%(room)s, pinned => %(flag)s)"),
     "rename": (1, "chat.update_room(%(room)s, topic => %(body)s)"),
     "leave": (1, "chat.leave_room(%(room)s)"),
-    "join": (2, "chat.join_room(%(room)s)"),
-    "add": (3, "chat.add_member(%(room)s, %(other)s)"),
+    "join": (4, "chat.join_room(%(room)s)"),
+    "add": (8, "chat.add_member(%(room)s, %(other)s)"),
     "remove": (1, "chat.remove_member(%(room)s, %(other)s)"),
     "ban": (1, "chat.ban_member(%(room)s, %(other)s)"),
-    "unban": (2, "chat.unban_member(%(room)s, %(other)s)"),
+    "unban": (4, "chat.unban_member(%(room)s, %(other)s)"),
     "mute": (1, "chat.mute_member(%(room)s, %(other)s, now() + interval '2 s')"),
     "archive": (1, "chat.archive_room(%(room)s)"),
-    "unarchive": (3, "chat.unarchive_room(%(room)s)"),
+    "unarchive": (8, "chat.unarchive_room(%(room)s)"),
     "seen": (1, "chat.mark_notifications_read(1000000)"),
     "invite": (1, "chat.create_invite(%(room)s)"),
 }
 PURGE_SHARE = 0.002
+OPENING = ("add", "unban", "unarchive")
+"""What the owner does, so that rooms do not run empty."""
 
 
 @dataclass
@@ -91,6 +93,8 @@ class Writer:
         name = self.chance.choices(list(CALLS), [weight for weight, _ in CALLS.values()])[0]
         # The first person owns the rooms and stays.
         me = self.chance.choice(self.people[1:] if name == "leave" else self.people)
+        if name in OPENING:
+            me = self.people[0]
         room, ids = self.chance.choice(self.rooms), [str(uuid4()) for _ in range(5)]
         items = [
             {"room_id": room, "client_id": each, "body": f"batch {self.chance.randrange(10**9)}"}

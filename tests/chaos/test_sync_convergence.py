@@ -24,6 +24,7 @@ from tests.chaos.sync_world import World
 
 PEOPLE = ("Ann", "Bob", "Cat", "Dan")
 SHORT_S = 60.0
+RESTORED_AFTER = 3
 LONG_CHANGES = int(os.environ.get("PARLEY_CHAOS_CHANGES", "50000"))
 
 
@@ -65,16 +66,18 @@ def report(here: World) -> dict[str, Any]:
 
 async def test_every_copy_becomes_what_its_owner_may_see(pytestconfig: pytest.Config) -> None:
     is_long = bool(pytestconfig.getoption("chaos", default=False))
-    async with world() as here, here.writing(writers=3, every_s=0.01 if is_long else 0.03):
+    async with world() as here, here.writing(writers=4, every_s=0.003 if is_long else 0.03):
         began = time.monotonic()
         rounds = 0
-        while here.changes() < LONG_CHANGES if is_long else time.monotonic() - began < SHORT_S:
-            await here.work(20.0 if is_long else 8.0, hurt_every_s=1.0)
+        while rounds < RESTORED_AFTER or (
+            here.changes() < LONG_CHANGES if is_long else time.monotonic() - began < SHORT_S
+        ):
+            await here.work(30.0 if is_long else 8.0, hurt_every_s=2.0 if is_long else 1.0)
             await here.quiet()
             rounds += 1
-            if rounds == 2:
+            if rounds == RESTORED_AFTER - 1:
                 await here.copy_database()
-            if rounds == 3:
+            if rounds == RESTORED_AFTER:
                 await here.restore_database()
                 await here.quiet()
             verdict = here.verdict
