@@ -31,5 +31,7 @@ async def load_older(store: Store, server: Server, room_id: str, page_size: int)
             if table == "receipts":
                 filters["rev"] = "not.is.null"
             rows[table] = await server.select(table, filters)
+        # Below the first message that is there, nothing is: retention took it, or it is not ours.
+        first = min((row["seq"] for row in rows["messages"]), default=held.first_seq)
         done = store.extend(room_id, held.first_seq, first, rows)
     return len(rows["messages"]) if done else 0
