@@ -34,6 +34,7 @@ def inspect_database(url: str) -> list[Finding]:
                 return findings
             return [
                 *findings,
+                describe_extensions(facts),
                 describe_history(connection),
                 *describe_promises(facts),
                 *describe_realtime(facts),
@@ -46,9 +47,8 @@ def inspect_database(url: str) -> list[Finding]:
 
 
 def describe_server(facts: dict[str, Any]) -> list[Finding]:
-    """Look at version, clock and extensions."""
+    """Look at version and clock."""
     apart = abs((dt.datetime.now(dt.UTC) - facts["now"]).total_seconds())
-    missing = facts["missing_extensions"]
     return [
         Finding("postgres", facts["major"] >= MAJOR, f"version {facts['major']}", "Upgrade to 17."),
         Finding(
@@ -57,13 +57,18 @@ def describe_server(facts: dict[str, Any]) -> list[Finding]:
             f"{apart:.1f} s from the one here",
             "Set the clock of this machine; sign-in tokens depend on it.",
         ),
-        Finding(
-            "extensions",
-            not missing,
-            f"missing: {', '.join(missing)}" if missing else "all there",
-            f"Run: create extension {missing[0]} with schema extensions;" if missing else "",
-        ),
     ]
+
+
+def describe_extensions(facts: dict[str, Any]) -> Finding:
+    """Look for the extensions that the migrations make."""
+    missing = facts["missing_extensions"]
+    return Finding(
+        "extensions",
+        not missing,
+        f"missing: {', '.join(missing)}" if missing else "all there",
+        f"Run: create extension {missing[0]} with schema extensions;" if missing else "",
+    )
 
 
 def describe_history(connection: psycopg.Connection[dict[str, Any]]) -> Finding:
