@@ -58,8 +58,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--chaos",
         action="store_true",
-        help="let tests/chaos last: a soak of ten minutes, 50,000 changes to keep in step",
+        help="run what is marked long too, and let tests/chaos last",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of what depends on the speed of the machine, or on many minutes."""
+    config.addinivalue_line("markers", "long: measured against the clock; only with --chaos")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked long, unless it is asked for."""
+    if config.getoption("chaos"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -17,7 +17,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import dict_row
 
-VOLATILE = {"rev", "last_seq", "touched", "newest_visible_after"}
+VOLATILE = {"rev", "last_seq", "active_at", "touched", "newest_visible_after"}
 """Columns of a room that move without the row being part of a step."""
 
 ROOM_ROWS: dict[str, LiteralString] = {

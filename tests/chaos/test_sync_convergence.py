@@ -64,6 +64,7 @@ def report(here: World) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 async def test_every_copy_becomes_what_its_owner_may_see(pytestconfig: pytest.Config) -> None:
     is_long = bool(pytestconfig.getoption("chaos", default=False))
     async with world() as here, here.writing(writers=4, every_s=0.003 if is_long else 0.03):

@@ -46,7 +46,9 @@ async def test_the_example_runs_and_prints_what_it_says(stack: Status, tmp_path:
 
 
 def test_every_command_is_in_the_readme_and_no_other() -> None:
-    commands = {each.callback.__name__ for each in app.registered_commands if each.callback}
+    commands = {
+        each.name or each.callback.__name__ for each in app.registered_commands if each.callback
+    }
     for command in commands:
         assert re.search(rf"parley {command}\b|`{command}`", README), command
     assert set(re.findall(r"(?:bin/|`)parley (\w+)", README)) <= commands

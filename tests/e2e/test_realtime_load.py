@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import psycopg
+import pytest
 
 from tests.e2e.realtime_server import ServerProcess, served
 from tests.e2e.realtime_stack import KEY, Server
@@ -79,6 +80,7 @@ async def measure(server: ServerProcess, postgres: Server) -> tuple[float, float
     return rate, statistics.quantiles(delays, n=100)[98]
 
 
+@pytest.mark.long
 async def test_five_thousand_deliveries_a_second_reach_200_sockets_within_100_ms(
     postgres: Server,
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from parley.stack import Status
 from parley.sync.outbox import Outbox
@@ -17,6 +18,8 @@ from parley.sync.store import Cursor, Store
 from parley.sync.views import Views
 from tests.e2e.sync_people import chatting, sign_up
 from tests.unit.sync_fakes import ME, membership, message
+
+pytestmark = pytest.mark.long
 
 ROOMS = 50
 MISSED = 10_000

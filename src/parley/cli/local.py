@@ -23,6 +23,7 @@ from parley.stack.control import remove, start_detached, stop
 from parley.stack.doctor import examine
 from parley.stack.lock import is_supervised
 from parley.stack.profile import RealtimeProfile
+from parley.stack.project import Project
 from parley.stack.state import State, find_home
 from parley.stack.status import read_status
 
@@ -131,7 +132,8 @@ def doctor(
     """Look at the stack, or at a database, and say what is wrong."""
     home = find_home(data)
     findings = [] if db_url else asyncio.run(examine(home))
-    state = None if db_url or not is_supervised(home) else State.load(home)
+    is_ours = "chat" in Project.find().section("api").get("schemas", [])
+    state = State.load(home) if is_ours and not db_url and is_supervised(home) else None
     if db_url or state:
         findings += inspect_database(db_url or (state.db_url if state else ""))
     if as_json:
