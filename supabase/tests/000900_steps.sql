@@ -136,7 +136,7 @@ select tests.took_one_number('trip', 'where all may see it the rows go along');
 
 -- I9: what goes wrong with announcing
 select tests.watch('trip');
-savepoint before_the_write;
+savepoint before_the_write; -- noqa: PRS
 select chat.send_message(tests.room('trip'), 'undone', gen_random_uuid());
 rollback to before_the_write;
 select tests.changed_nothing('I9: a write that is rolled back is not announced');
