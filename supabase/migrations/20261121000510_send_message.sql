@@ -141,7 +141,6 @@ volatile
 set search_path = ''
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
   v_wait integer := 0;
 begin
   if (refusal_by_rate.room).slow_mode_seconds > 0
@@ -153,24 +152,6 @@ begin
     );
   end if;
   if v_wait = 0 then
-    -- Nearly every send: a bucket that exists and has a token, with its settings, in one statement.
-    update chat_private.rate_buckets as b
-    set
-      tokens = least(
-        s.send_burst,
-        b.tokens + greatest(0, date_part('epoch', v_now - b.refilled_at)) * s.sends_per_second
-      ) - 1,
-      refilled_at = v_now
-    from chat_private.settings as s
-    where b.user_id = (refusal_by_rate.me).user_id
-      and b.bucket = 'send'
-      and least(
-        s.send_burst,
-        b.tokens + greatest(0, date_part('epoch', v_now - b.refilled_at)) * s.sends_per_second
-      ) >= 1;
-    if found then
-      return null;
-    end if;
     select chat_private.take_token(
       (refusal_by_rate.me).user_id, 'send', s.send_burst, s.sends_per_second
     )
