@@ -322,6 +322,13 @@ async def test_tables_are_echoed_with_an_id_and_nulls_are_dropped() -> None:
     assert first["id"] > 0
 
 
+async def test_a_project_without_public_access_takes_private_channels_only() -> None:
+    client = Core(Limits(private_only=True)).connect()
+    reason = "PrivateOnly: This project only allows private channels"
+    assert await client.join("realtime:a") == [refused(reason, topic="realtime:a")]
+    assert (await client.join("realtime:a", private=True))[0][4]["status"] == "ok"
+
+
 async def test_the_limit_of_channels_refuses_the_next_one() -> None:
     client = Core(Limits(channels_per_connection=1)).connect()
     assert await client.join("realtime:a") == [

@@ -61,6 +61,8 @@ async def _admit(session: Session, push: Push, config: JoinConfig) -> tuple[Chan
     topic = push.topic.removeprefix(PREFIX)
     if not topic:
         raise RefusalError("TopicNameRequired: You must provide a topic name")
+    if context.limits.private_only and not config.private:
+        raise RefusalError("PrivateOnly: This project only allows private channels")
     _within_limits(session)
     token = token_of(push.payload, session.token)
     try:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 class Limits:
     """What a client may do. None switches a limit off; times are seconds, sizes bytes."""
 
+    private_only: bool = False
+    """Refuse channels that are not private, as a project without public access does."""
     connections: int | None = None
     channels_per_connection: int | None = None
     joins_per_second: float | None = None
