@@ -8,16 +8,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
 import jwt
 import pytest_asyncio
+from postgrest import APIError
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from parley.demo.check import lowered_fanout_limit
 from parley.demo.conversation import messages_of
 from parley.demo.person import Event, Person
+from parley.errors import ParleyError
 from parley.stack import Status
 
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
@@ -39,20 +41,41 @@ class Answer:
 
 
 class Member(Person):
-    """Somebody who has signed up for one test."""
+    """Somebody who has signed up for one test; calls show what travels, without models."""
 
     def __init__(
         self, name: str, user_id: str, client: AsyncClient, token: str, email: str
     ) -> None:
-        super().__init__(name, user_id, client)
+        super().__init__(name, UUID(user_id), client)
+        self.user_id = user_id
         self.client = client
         self.token = token
         self.email = email
 
+    async def call(self, function: str, **arguments: Any) -> Any:
+        """Call a function of ``chat``. Raises ParleyError with its slug's class."""
+        try:
+            answer = await self.client.rpc(function, arguments).execute()
+        except APIError as error:
+            refusal = ParleyError.named(error.message or "")
+            raise refusal(
+                f"{function} refused {self.name}: {error.details or error.message}",
+                error.hint or "",
+            ) from error
+        return answer.data
+
+    async def send(self, room_id: str, body: str) -> dict[str, Any]:
+        """Send a message; returns its row in ``messages``."""
+        message = await self.call(
+            "send_message", room_id=room_id, body=body, client_id=str(uuid4())
+        )
+        return dict(message)
+
     async def hears_message(self, room_id: str, seq: int, within_s: float = 10.0) -> Event:
         """Wait for a message to arrive on any topic; fails when it does not."""
+        room = UUID(room_id)
         event = await self.hears(
-            lambda each: any(row["seq"] == seq for row in messages_of(each, room_id)), within_s
+            lambda each: any(row.seq == seq for row in messages_of(each, room)), within_s
         )
         assert event is not None, f"{self.name} did not hear message {seq}"
         return event

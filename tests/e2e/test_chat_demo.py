@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -19,6 +21,8 @@ import pytest
 from parley.demo.check import check_room, disorder, lowered_fanout_limit
 from parley.demo.conversation import percentile
 from parley.demo.person import Event, Person
+from parley.events import RoomRows, RoomStep
+from parley.models import MessagesRow
 from parley.stack import Status
 from parley.stack.control import remove
 from parley.stack.lock import is_supervised
@@ -148,22 +152,39 @@ async def check(people: list[Member]) -> list[str]:
     return (await check_room(ann, bob, cat, "Lisbon in May", lambda _: None)).problems
 
 
+ROOM = UUID("00000000-0000-4000-8000-000000000001")
+
+
+def message(seq: int) -> MessagesRow:
+    """A message of the room."""
+    return MessagesRow(
+        room_id=ROOM,
+        seq=seq,
+        id=uuid4(),
+        sender_id=uuid4(),
+        sender_label=None,
+        client_id=uuid4(),
+        kind="text",
+        body="Olá",
+        reply_to=None,
+        thread_root=None,
+        mentions=[],
+        mention_all=False,
+        attachments=[],
+        edited_at=None,
+        deleted_at=None,
+        created_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC),
+        rev=seq,
+    )
+
+
 def steps(*numbers: tuple[int, int, int]) -> list[Event]:
-    """Steps of a room as (from, to, seq)."""
-    return [
-        Event(
-            "user:bob:1",
-            "changed",
-            {
-                "room_id": "r",
-                "from": begin,
-                "to": end,
-                "rows": {"messages": [{"seq": seq}]},
-            },
-            0.0,
-        )
-        for begin, end, seq in numbers
+    """Steps of the room as (from, to, seq)."""
+    made = [
+        RoomStep(id=uuid4(), room_id=ROOM, from_=begin, to=end, rows=RoomRows(messages=(row,)))
+        for begin, end, row in ((begin, end, message(seq)) for begin, end, seq in numbers)
     ]
+    return [Event("user:bob:1", "changed", step.model_dump(mode="json"), 0.0) for step in made]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +200,7 @@ def steps(*numbers: tuple[int, int, int]) -> list[Event]:
 )
 def test_what_is_lost_repeated_or_out_of_order_is_said(heard: list[Event], wrong: str) -> None:
     person = cast(Person, SimpleNamespace(name="Bob", heard=heard))
-    problems = disorder(person, "r", 3)
+    problems = disorder(person, ROOM, 3)
     assert (wrong in " ".join(problems)) if wrong else problems == []
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import jwt
@@ -302,7 +303,7 @@ async def test_an_owner_is_told_what_a_join_and_a_send_answer(stack: Status) -> 
             await agrees(bob, f"{kind}:{room_id}:1", "old_epoch")
             await agrees(bob, f"{kind}:{room_id}:2", "allowed")
         await ann.call("ban_member", room_id=room_id, user_id=cat.user_id)
-        epoch = await ann.room_epoch(room_id)
+        epoch = await ann.room_epoch(UUID(room_id))
         for kind in ("room", "live"):
             await agrees(cat, f"{kind}:{room_id}:{epoch}", "banned")
             await agrees(bob, f"{kind}:{room_id}:{epoch}", "allowed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -113,7 +113,7 @@ async def test_who_loses_a_room_hears_nothing_above_that_number(
         await bob.hears_message(room_id, after["seq"])
         await bob.broadcast(f"live:{room_id}:2", "typing")
 
-        assert await late_arrivals(ann, cat, room_id, membership["rev"]) == []
+        assert await late_arrivals(ann, cat, UUID(room_id), membership["rev"]) == []
         told = [each for each in cat.heard if each.name == "epoch_changed"]
         assert f"user:{cat.user_id}:1" in {each.topic for each in told}
         for topic in (f"room:{room_id}:2", f"live:{room_id}:2"):

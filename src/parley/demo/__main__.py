@@ -80,8 +80,8 @@ async def show(data: Path | None, port: int | None, db_port: int | None) -> int:
     home = find_home(data)
     async with seeded_stack(home, port, db_port) as status:
         async with signed_in(status, "Ann", "Bob") as (ann, bob):
-            room = await ann.call("open_direct", user_id=bob.user_id)
-            deliveries = await converse((ann, bob), str(room["id"]), LINES, show_line)
+            room = await ann.api.open_direct(bob.id)
+            deliveries = await converse((ann, bob), room.id, LINES, show_line)
         sys.stdout.write(f"\n{describe(deliveries)}\n{introduction(status, data)}")
         sys.stdout.flush()
         with contextlib.suppress(asyncio.CancelledError):

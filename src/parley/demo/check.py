@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import psycopg
 
@@ -15,7 +16,6 @@ from parley.demo.conversation import (
     chatter,
     converse,
     deliver,
-    messages_of,
 )
 from parley.demo.person import Person
 
@@ -50,9 +50,8 @@ async def check_room(
     ann: Person, bob: Person, cat: Person, name: str, show: Callable[[Delivery], None]
 ) -> Verdict:
     """Let Ann, Bob and Cat talk in a new room, remove Cat, and look at what everybody heard."""
-    room = await ann.call("create_room", name=name, member_ids=[bob.user_id, cat.user_id])
-    room_id, is_large = str(room["id"]), bool(room["is_large"])
-    epoch = int(room["epoch"])
+    room = await ann.api.create_room(name, member_ids=[bob.id, cat.id])
+    room_id, is_large, epoch = room.id, room.is_large, room.epoch
     # Small rooms speak to the people themselves; a large one has a topic of its own.
     for person in (ann, bob) if is_large else ():
         await person.listen(f"room:{room_id}:{epoch}")
@@ -66,8 +65,7 @@ async def check_room(
     await bob.broadcast(f"live:{room_id}:{epoch}", "typing")
     typing = await cat.hears(lambda each: each.topic == f"live:{room_id}:{epoch}")
 
-    removed = await ann.call("remove_member", room_id=room_id, user_id=cat.user_id)
-    removal = int(removed["rev"])
+    removal = (await ann.api.remove_member(room_id, cat.id)).rev
     epoch = await ann.room_epoch(room_id)
     for person in (ann, bob):
         if is_large:
@@ -80,26 +78,25 @@ async def check_room(
     problems = [] if typing else ["Cat did not hear that Bob was typing while she was in the room."]
     problems += await late_arrivals(ann, cat, room_id, removal)
     problems += lost_messages(deliveries)
-    head = int((await ann.call("list_messages", room_id=room_id, page_size=1))[-1]["rev"])
+    head = (await ann.api.list_messages(room_id, page_size=1))[-1].rev
     for person in (ann, bob):
         problems += disorder(person, room_id, head)
     return Verdict(deliveries, problems)
 
 
-async def late_arrivals(ann: Person, cat: Person, room_id: str, removal: int) -> list[str]:
+async def late_arrivals(ann: Person, cat: Person, room_id: UUID, removal: int) -> list[str]:
     """Say what Cat heard of a room above her removal, over the sockets she had open by then.
 
     A direct message that comes down the same socket afterwards shows that nothing is on its way.
     """
     await cat.listen_to_self()
-    direct = await ann.call("open_direct", user_id=cat.user_id)
-    last = await deliver(ann, cat, str(direct["id"]), "Sorry, Cat.")
+    direct = await ann.api.open_direct(cat.id)
+    last = await deliver(ann, cat, direct.id, "Sorry, Cat.")
     problems = [] if last.took_ms else ["Cat's socket was closed, so it proves nothing."]
     for event in cat.heard:
-        if event.payload.get("room_id") == room_id and event.payload["to"] > removal:
-            problems.append(
-                f"Cat was removed at {removal} and heard {event.payload['to']} on {event.topic}."
-            )
+        step = event.step_of(room_id)
+        if step is not None and step.to > removal:
+            problems.append(f"Cat was removed at {removal} and heard {step.to} on {event.topic}.")
     typing = [each for each in cat.heard if each.topic.startswith(f"live:{room_id}:")]
     if len(typing) > 1:
         problems.append("Cat heard that somebody was typing after she was removed.")
@@ -115,28 +112,29 @@ def lost_messages(deliveries: Sequence[Delivery]) -> list[str]:
     ]
 
 
-def disorder(person: Person, room_id: str, head: int) -> list[str]:
+def disorder(person: Person, room_id: UUID, head: int) -> list[str]:
     """Say where the steps that somebody heard of a room repeat, do not join or end too early."""
     problems = []
-    steps = [each for each in person.heard if each.payload.get("room_id") == room_id]
     seen: set[tuple[str, int]] = set()
     at: int | None = None
     last_seq = 0
-    for step in steps:
-        begin, end = int(step.payload["from"]), int(step.payload["to"])
-        if (step.topic, end) in seen:
-            problems.append(f"{person.name} heard step {end} twice on {step.topic}.")
-        seen.add((step.topic, end))
-        # The same step may come by another topic as well.
-        if at is not None and end <= at:
+    for event in person.heard:
+        step = event.step_of(room_id)
+        if step is None:
             continue
-        if at is not None and begin != at:
-            problems.append(f"{person.name} was at {at} and heard {begin} to {end} next.")
-        at = end
-        for message in messages_of(step, room_id):
-            if message["seq"] <= last_seq:
-                problems.append(f"{person.name} heard message {message['seq']} out of order.")
-            last_seq = message["seq"]
+        if (event.topic, step.to) in seen:
+            problems.append(f"{person.name} heard step {step.to} twice on {event.topic}.")
+        seen.add((event.topic, step.to))
+        # The same step may come by another topic as well.
+        if at is not None and step.to <= at:
+            continue
+        if at is not None and step.from_ != at:
+            problems.append(f"{person.name} was at {at} and heard {step.from_} to {step.to} next.")
+        at = step.to
+        for message in step.rows.messages if step.rows else ():
+            if message.seq <= last_seq:
+                problems.append(f"{person.name} heard message {message.seq} out of order.")
+            last_seq = message.seq
     if at != head:
         problems.append(f"{person.name} stands at {at}, and the room at {head}.")
     return problems

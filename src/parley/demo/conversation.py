@@ -7,9 +7,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from uuid import UUID
 
 from parley.demo.person import Event, Person
+from parley.models import MessagesRow
 
 LINES = (
     ("Ann", "Bob, are you still up?"),
@@ -39,27 +40,26 @@ class Delivery:
     took_ms: float | None
 
 
-def messages_of(event: Event, room_id: str) -> list[dict[str, Any]]:
+def messages_of(event: Event, room_id: UUID) -> tuple[MessagesRow, ...]:
     """Return the messages in a step of a room; none when it is about something else."""
-    if event.payload.get("room_id") != room_id:
-        return []
-    return list(event.payload.get("rows", {}).get("messages", []))
+    step = event.step_of(room_id)
+    return () if step is None or step.rows is None else step.rows.messages
 
 
-async def deliver(sender: Person, listener: Person, room_id: str, body: str) -> Delivery:
+async def deliver(sender: Person, listener: Person, room_id: UUID, body: str) -> Delivery:
     """Send a message and wait until the other person has it."""
     begun = time.perf_counter()
-    message = await sender.send(room_id, body)
+    message = await sender.say(room_id, body)
     event = await listener.hears(
-        lambda each: any(row["seq"] == message["seq"] for row in messages_of(each, room_id))
+        lambda each: any(row.seq == message.seq for row in messages_of(each, room_id))
     )
     took_ms = None if event is None else (event.at - begun) * 1000
-    return Delivery(sender.name, listener.name, body, int(message["seq"]), took_ms)
+    return Delivery(sender.name, listener.name, body, message.seq, took_ms)
 
 
 async def converse(
     people: Sequence[Person],
-    room_id: str,
+    room_id: UUID,
     lines: Sequence[tuple[str, str]],
     show: Callable[[Delivery], None],
 ) -> list[Delivery]:
@@ -75,7 +75,7 @@ async def converse(
 
 
 async def chatter(
-    people: Sequence[Person], room_id: str, count: int, per_second: float
+    people: Sequence[Person], room_id: UUID, count: int, per_second: float
 ) -> list[Delivery]:
     """Let two people send ``count`` messages at an even pace, without waiting for each other."""
     ann, bob = people

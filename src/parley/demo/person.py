@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from postgrest import APIError
 from realtime import AsyncRealtimeChannel, RealtimeChannelOptions, RealtimeSubscribeStates
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
-from parley.errors import ParleyError, PartFailed
+from parley.api import ChatApi
+from parley.errors import PartFailed
+from parley.events import RoomStep
+from parley.models import MessagesRow
 
 PASSWORD = "parley-demo"  # noqa: S105
 PRIVATE: RealtimeChannelOptions = {"config": {"private": True, "broadcast": None, "presence": None}}
@@ -22,20 +24,33 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something heard: ``at`` is ``time.perf_counter`` at that moment."""
+    """Something heard: ``at`` is ``time.perf_counter`` at that moment.
+
+    ``payload`` is as it came: on live topics clients say what they like.
+    """
 
     topic: str
     name: str
     payload: dict[str, Any]
     at: float
 
+    def step_of(self, room_id: UUID) -> RoomStep | None:
+        """Return the step of a room that this is; None when it is about something else.
+
+        Raises pydantic's ValidationError when the server names the room in something malformed.
+        """
+        if self.payload.get("room_id") != str(room_id):
+            return None
+        return RoomStep.model_validate(self.payload)
+
 
 class Person:
-    """Somebody from supabase/seed.sql. ``heard`` has all events of all topics, in order."""
+    """Somebody signed in: ``api`` acts for them, ``heard`` has the events of all topics."""
 
-    def __init__(self, name: str, user_id: str, client: AsyncClient) -> None:
+    def __init__(self, name: str, id: UUID, client: AsyncClient) -> None:  # noqa: A002
         self.name = name
-        self.user_id = user_id
+        self.id = id
+        self.api = ChatApi(client)
         self.heard: list[Event] = []
         self._client = client
         self._channels: dict[str, AsyncRealtimeChannel] = {}
@@ -43,7 +58,7 @@ class Person:
 
     @classmethod
     async def sign_in(cls, name: str, url: str, key: str) -> Person:
-        """Sign somebody in. ``url`` and ``key`` are the front door's."""
+        """Sign in somebody of supabase/seed.sql. ``url`` and ``key`` are the front door's."""
         client = await acreate_client(url, key, AsyncClientOptions(schema="chat"))
         answer = await client.auth.sign_in_with_password(
             {"email": f"{name.lower()}@parley.example", "password": PASSWORD}
@@ -51,30 +66,15 @@ class Person:
         if answer.user is None or answer.session is None:
             raise PartFailed(f"{name} could not sign in.", "Read 'parley logs lite'.")
         await client.realtime.set_auth(answer.session.access_token)
-        return cls(name, answer.user.id, client)
+        return cls(name, UUID(answer.user.id), client)
 
     async def close(self) -> None:
         """Close the socket."""
         await self._client.realtime.close()
 
-    async def call(self, function: str, **arguments: Any) -> Any:
-        """Call a function of ``chat``. Raises ParleyError with its slug's class."""
-        try:
-            answer = await self._client.rpc(function, arguments).execute()
-        except APIError as error:
-            refusal = ParleyError.named(error.message or "")
-            raise refusal(
-                f"{function} refused {self.name}: {error.details or error.message}",
-                error.hint or "",
-            ) from error
-        return answer.data
-
-    async def send(self, room_id: str, body: str) -> dict[str, Any]:
-        """Send a message; returns its row in ``messages``."""
-        message = await self.call(
-            "send_message", room_id=room_id, body=body, client_id=str(uuid4())
-        )
-        return dict(message)
+    async def say(self, room_id: UUID, body: str) -> MessagesRow:
+        """Send a message. Raises ParleyError with its slug's class."""
+        return await self.api.send_message(room_id, body, uuid4())
 
     async def listen(self, topic: str) -> None:
         """Join a private topic and hear its events from now on. Raises PartFailed."""
@@ -100,20 +100,19 @@ class Person:
 
     async def listen_to_self(self) -> str:
         """Join the topic of one's own steps at its present epoch; returns it."""
-        heads = await self.call("list_heads")
-        topic = f"user:{self.user_id}:{heads['user']['epoch']}"
+        heads = await self.api.list_heads()
+        topic = f"user:{self.id}:{heads.user.epoch}"
         await self.listen(topic)
         return topic
 
-    async def room_epoch(self, room_id: str) -> int:
+    async def room_epoch(self, room_id: UUID) -> int:
         """Return the epoch that a room's topics carry now."""
-        heads = await self.call("list_heads")
-        epochs = {room["room_id"]: int(room["epoch"]) for room in heads["rooms"]}
-        return epochs[room_id]
+        heads = await self.api.list_heads()
+        return next(head.epoch for head in heads.rooms if head.room_id == room_id)
 
     async def broadcast(self, topic: str, name: str) -> None:
         """Send an event that nobody stores, on a live topic."""
-        await self._channels[topic].send_broadcast(name, {"user_id": self.user_id})
+        await self._channels[topic].send_broadcast(name, {"user_id": str(self.id)})
 
     async def hears(
         self, matches: Callable[[Event], bool], within_s: float = PATIENCE_S
