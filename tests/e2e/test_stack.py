@@ -340,6 +340,16 @@ def test_a_killed_part_comes_back(local: Local, name: str) -> None:
     assert ask(local.status, "/rest/v1/notes")[0] == 200
 
 
+def test_lite_and_postgres_come_back_when_both_are_killed(local: Local) -> None:
+    before = local.record()["parts"]
+    os.kill(before["lite"]["pid"], signal.SIGKILL)
+    os.kill(before["postgres"]["pid"], signal.SIGQUIT)
+    eventually(lambda: local.record()["parts"]["postgres"]["pid"] != before["postgres"]["pid"])
+    eventually(lambda: local.record()["parts"]["lite"]["pid"] != before["lite"]["pid"])
+    eventually(lambda: is_well(local.status))
+    assert ask(local.status, "/rest/v1/notes")[0] == 200
+
+
 def test_a_restart_of_lite_grants_nothing(local: Local) -> None:
     status = local.status
     assert ask(status, "/rest/v1/notes")[0] == 200

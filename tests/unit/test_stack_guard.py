@@ -144,7 +144,8 @@ async def test_a_part_that_is_never_ready_is_stopped(tmp_path: Path) -> None:
 async def test_what_dies_is_started_again(tmp_path: Path) -> None:
     healths: list[Health] = []
     supervisor = Supervisor(lambda: healths.extend(w.health for w in supervisor.watches.values()))
-    failures = [PartFailed("not yet", ""), PartFailed("not yet", "")]
+    # What nobody thought of must not end the watch either.
+    failures = [PartFailed("not yet", ""), OSError("the database is away")]
     part = make_part(tmp_path, STAYS)
 
     async def begin() -> Process:

@@ -150,7 +150,11 @@ class Lite:
 
         It makes lite read the schema and repeat its grants, which two requests at once cannot do.
         """
-        schema, table = await self.some_table()
+        try:
+            schema, table = await self.some_table()
+        except psycopg.OperationalError:
+            # Postgres went down as well, and is on its way back.
+            return False
         url = f"http://{HOST}:{self.port}/rest/v1/{table}?limit=0"
         headers = {"apikey": self.state.secret_key, "Accept-Profile": schema}
         try:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from parley.errors import StackError
 from parley.stack.part import Process
 
 FIRST_PAUSE_SECONDS = 0.1
@@ -81,8 +80,9 @@ class Supervisor:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 try:
                     watch.process = await watch.begin()
-                except StackError as error:
-                    logger.warning("%s", error)
+                except Exception as error:
+                    # Whatever it was: who gives up here leaves the stack without a part.
+                    logger.warning("%s was not started: %s", watch.process.part.name, error)
                 else:
                     watch.health = Health.READY
                     watch.restarts += 1
