@@ -22,7 +22,7 @@ from parley.models import (
     RoomPreferencesRow,
     RoomsRow,
 )
-from parley.wire import Form, Row
+from parley.wire import Form, Json, Row
 
 
 class RoomRows(Row):
@@ -76,6 +76,18 @@ class StatsInvalidated(Row):
 
     tenant_id: UUID
     tables: list[str]
+
+
+class Outgoing(Form):
+    """One of the items that ``send_messages`` takes: the arguments of ``send_message``."""
+
+    room_id: UUID
+    client_id: UUID
+    body: str
+    reply_to: int | None = None
+    mentions: list[UUID] = Field(default_factory=list)
+    mention_all: bool = False
+    attachments: list[Json] = Field(default_factory=list)
 
 
 class Cursor(Form):

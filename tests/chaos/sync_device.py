@@ -23,11 +23,12 @@ from parley.errors import ParleyError
 from parley.sync import engine as engine_module
 from parley.sync import live as live_module
 from parley.sync import sender as sender_module
+from parley.sync.change import Change
 from parley.sync.engine import Engine
-from parley.sync.outbox import Item
+from parley.sync.outbox import Item, Stamped
 from parley.sync.sender import Sender
 from parley.sync.steps import Step
-from parley.sync.store import Change, Store
+from parley.sync.store import Store
 
 EMOJI = ("👍", "❤️", "😂")
 NAIVE = ("created_at", "no_from", "no_timer", "pull_once")
@@ -106,7 +107,7 @@ def keep_journal(journal: Journal) -> None:
     """Note every send that the server acknowledged."""
     accept = Sender._accept
 
-    def noting(self: Sender, item: Item, row: dict[str, Any] | None) -> None:
+    def noting(self: Sender, item: Item, row: Stamped | None) -> None:
         if item.kind == "send":
             journal.note("acknowledged", str(item.client_id), item.room_id)
         accept(self, item, row)
@@ -121,8 +122,8 @@ async def do_deed(chat: Chat, chance: random.Random, journal: Journal, who: str)
         return
     room_id = chance.choice(rooms).id
     shown = chat.messages(room_id, page_size=30)
-    mine = [each for each in shown if each.sender_id == str(chat.me) and each.row["kind"] == "text"]
-    numbered = [each for each in shown if each.seq is not None and each.row["kind"] == "text"]
+    mine = [each for each in shown if each.sender_id == chat.me and each.kind == "text"]
+    numbered = [each for each in shown if each.seq is not None and each.kind == "text"]
     deed = chance.choices(
         ("send", "burst", "edit", "delete", "react", "unreact", "read", "older", "look"),
         (50, 5, 10, 5, 10, 5, 8, 1, 2),
@@ -131,7 +132,7 @@ async def do_deed(chat: Chat, chance: random.Random, journal: Journal, who: str)
         if deed in ("send", "burst"):
             for _ in range(1 if deed == "send" else 10):
                 message = await chat.send(room_id, f"{who} {chance.randrange(10**9)}")
-                journal.note("did", str(message.client_id), room_id)
+                journal.note("did", str(message.client_id), str(room_id))
         elif deed == "edit" and mine:
             await chat.edit(chance.choice(mine), f"edited {chance.randrange(10**9)}")
         elif deed == "delete" and mine:

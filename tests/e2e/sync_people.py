@@ -62,4 +62,4 @@ async def chatting(
 
 def bodies(chat: Chat, room_id: Any) -> list[str]:
     """What people said in a room, as it is shown."""
-    return [each.body for each in chat.messages(room_id) if each.row["kind"] == "text"]
+    return [each.body for each in chat.messages(room_id) if each.kind == "text"]

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from parley.client import Chat
 from parley.errors import RoomNotFound, SignInRequired, Unreachable
 from parley.stack import Status
 from parley.sync.faults import OtherAccount
+from parley.sync.session import Session
 from tests.e2e.sync_people import PASSWORD, Account, bodies, chatting, sign_up, until
 
 
@@ -79,7 +81,7 @@ async def test_deeds_done_offline_are_done_in_order_when_the_server_is_back(
         assert anns.outbox() == []
         assert bodies(anns, room.id) == ["one, edited", "", "three"]
         first = next(each for each in anns.messages(room.id) if each.body == "one, edited")
-        assert first.reactions == {"👍": (ann.user_id,)}
+        assert first.reactions == {"👍": (anns.me,)}
         assert [each.body for each in anns.search("edit")] == ["one, edited"]
         assert await anns.verify() == []
 
@@ -122,7 +124,8 @@ async def test_who_is_removed_keeps_nothing_and_their_outbox_is_discarded(
             assert bodies(chat, room.id) == ["secret"]
         await cats._sender._flushing.acquire()
         await cats.send(room.id, "too late")
-        await anns.call("remove_member", room_id=room.id, user_id=cat.user_id)
+        await anns.api.remove_member(room.id, UUID(cat.user_id))
+        await anns.sync()
         await cats.sync()
         cats._sender._flushing.release()
         with pytest.raises(RoomNotFound):
@@ -131,13 +134,14 @@ async def test_who_is_removed_keeps_nothing_and_their_outbox_is_discarded(
             ("discarded", "room_not_found")
         ]
         for table in ("rooms", "members", "messages", "reactions", "receipts", "streams"):
-            rows = cats.database.all(f"select 1 from {table} where room_id = ?", (room.id,))
+            rows = cats.database.all(f"select 1 from {table} where room_id = ?", (str(room.id),))
             assert rows == [], table
         assert cats.search("secret") == []
         await bobs.sync()
         assert bodies(bobs, room.id) == ["secret"]
 
-        await anns.call("add_member", room_id=room.id, user_id=cat.user_id)
+        await anns.api.add_member(room.id, UUID(cat.user_id))
+        await anns.sync()
         await cats.sync()
         assert [(each.body, each.state) for each in cats.messages(room.id)][-1] == (
             "too late",
@@ -173,12 +177,12 @@ async def test_a_lost_session_asks_for_sign_in_and_keeps_the_outbox(
         room = await anns.create_room("sessions", [bob.user_id])
         changes = anns.changes()
         anns._server.begin(
-            {
-                "access_token": "gone",
-                "refresh_token": "gone",
-                "expires_at": 0,
-                "user_id": ann.user_id,
-            }
+            Session(
+                access_token="gone",
+                refresh_token="gone",
+                expires_at=0,
+                user_id=UUID(ann.user_id),
+            )
         )
         await anns.send(room.id, "still here")
         with pytest.raises(SignInRequired):

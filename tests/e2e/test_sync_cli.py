@@ -62,7 +62,7 @@ async def test_ann_sends_and_bob_tails_and_verifies(stack: Status, tmp_path: Pat
             heard = json.loads(await tail.stdout.readline())
             while heard["kind"] != "text":
                 heard = json.loads(await tail.stdout.readline())
-        assert (heard["body"], heard["room_id"]) == ("hello from a shell", room.id)
+        assert (heard["body"], heard["room_id"]) == ("hello from a shell", str(room.id))
     finally:
         tail.terminate()
         await tail.wait()

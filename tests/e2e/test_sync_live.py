@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -71,7 +72,7 @@ async def test_a_message_arrives_by_itself_and_nobody_pulls_for_it(
     changes = bobs.changes()
     await anns.send(room.id, "On my way")
     async for change in changes:
-        if [row["body"] for row in change.rows.get("messages", ())] == ["On my way"]:
+        if [row.body for row in change.room_rows.messages] == ["On my way"]:
             break
     await until(lambda: anns.messages(room.id)[-1].state == "delivered")
     spent = company.proxy.requests - before
@@ -144,7 +145,7 @@ async def test_who_is_removed_from_one_room_goes_on_hearing_the_others(
     kept = await anns.open_direct(bob.user_id)
     lost = await anns.create_room("club", [bob.user_id])
     await until(lambda: len(bobs.rooms()) == 2)
-    await anns.call("remove_member", room_id=lost.id, user_id=bob.user_id)
+    await anns.api.remove_member(lost.id, UUID(bob.user_id))
     await until(lambda: [each.id for each in bobs.rooms()] == [kept.id])
     await until(lambda: bobs.is_live)
     before = company.proxy.requests["pull_changes"]
@@ -160,12 +161,13 @@ async def test_an_open_large_room_is_live_and_follows_its_epoch(
     anns, bobs = await company.device(ann), await company.device(bob)
     async with lowered_fanout_limit(stack.db_url):
         room = await anns.create_room("hall", [bob.user_id, cat.user_id])
-    assert room.row is not None and room.row["is_large"]
+    assert room.row is not None and room.row.is_large
     await until(lambda: any(each.id == room.id for each in bobs.rooms()))
     bobs.open(room.id)
     await anns.send(room.id, "hello hall")
     await until(lambda: bodies(bobs, room.id) == ["hello hall"])
-    await anns.call("remove_member", room_id=room.id, user_id=cat.user_id)
+    await anns.api.remove_member(room.id, UUID(cat.user_id))
+    await anns.sync()
     await until(lambda: f"room:{room.id}:2" in bobs.topics)
     await anns.send(room.id, "without Cat")
     await until(lambda: bodies(bobs, room.id) == ["hello hall", "without Cat"])

@@ -88,7 +88,7 @@ def test_rows_are_applied_fast_and_read_at_once(tmp_path: Path) -> None:
     seconds = fill(store, ROOMS, 2000)
     assert 100_000 / seconds >= 20_000, f"{100_000 / seconds:.0f} rows/s"
     views = Views(store.database, Outbox(store.database))
-    room_id = views.rooms(page_size=1)[0].id
+    room_id = str(views.rooms(page_size=1)[0].id)
     reads: dict[str, Callable[[], object]] = {
         "messages": lambda: views.messages(room_id, before=1000),
         "unread": lambda: views.unread(room_id),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID, uuid5
 
+from parley import events
+from parley.models import ProfilesRow
 from parley.sync.steps import Answer, Heads
 
 ME = "00000000-0000-4000-8000-00000000000a"
@@ -17,11 +20,18 @@ def message(seq: int, rev: int, body: str, sender: str = BOB, **more: Any) -> di
     return {
         "room_id": ROOM,
         "seq": seq,
+        "id": str(uuid5(UUID(ROOM), f"{seq}")),
         "rev": rev,
         "sender_id": sender,
+        "sender_label": None,
         "client_id": None,
         "kind": "text",
         "body": body,
+        "reply_to": None,
+        "thread_root": None,
+        "mentions": [],
+        "mention_all": False,
+        "attachments": [],
         "created_at": f"2026-11-21T00:00:{seq % 60:02d}+00:00",
         "edited_at": None,
         "deleted_at": None,
@@ -54,8 +64,7 @@ class FakeServer:
         self.messages = [message(seq, seq, body) for seq, body in enumerate(bodies, start=1)]
         self.hidden = 0
         """How many of the newest numbers a snapshot does not see yet."""
-        self.cursors: list[Mapping[str, Any]] = []
-        self.calls: list[str] = []
+        self.cursors: list[events.Cursor] = []
         self.heads_asked = 0
 
     @property
@@ -69,10 +78,10 @@ class FakeServer:
         self.messages.append(message(number, number, body, **more))
         return step(number - 1, number, self.messages[-1])
 
-    async def pull(self, cursor: Mapping[str, Any]) -> Answer:
+    async def pull(self, cursor: events.Cursor) -> Answer:
         """As ``pull_changes`` does it."""
         self.cursors.append(cursor)
-        if cursor["timeline"] not in (None, self.timeline):
+        if cursor.timeline not in (None, self.timeline):
             return Answer.read(
                 {
                     "timeline": self.timeline,
@@ -83,22 +92,22 @@ class FakeServer:
                 }
             )
         rooms = []
-        for room_id, have in cursor["rooms"].items():
+        for room_id, have in cursor.rooms.items():
             is_reset = have is not None and have > self.rev
             above = 0 if have is None or is_reset else have
             rows = {"messages": self.messages[above : self.rev]}
             if above != self.rev or have is None or is_reset:
                 rooms.append(
                     {
-                        "room_id": room_id,
+                        "room_id": str(room_id),
                         "from": None if is_reset or have is None else have,
                         "to": self.rev,
                         "rows": rows,
                         "reset": is_reset,
                     }
                 )
-        have = cursor["user"]
-        user = {
+        have = cursor.user
+        user: dict[str, Any] = {
             "from": have,
             "to": self.user_rev,
             "rows": {"memberships": [membership(1)]} if have is None else {},
@@ -117,15 +126,9 @@ class FakeServer:
     async def heads(self) -> Heads:
         """As ``list_heads`` does it."""
         self.heads_asked += 1
-        return Heads.read(
-            {
-                "timeline": self.timeline,
-                "user": {"rev": self.user_rev, "epoch": 1},
-                "rooms": [{"room_id": ROOM, "rev": self.rev, "epoch": 1}],
-            }
-        )
+        own = events.Head(rev=self.user_rev, epoch=1)
+        return Heads(self.timeline, own, {ROOM: events.Head(rev=self.rev, epoch=1)})
 
-    async def call(self, function: str, **arguments: Any) -> Any:
-        """Only profiles are ever asked for."""
-        self.calls.append(function)
+    async def profiles(self, user_ids: Iterable[str]) -> list[ProfilesRow]:
+        """Nobody is in sight."""
         return []

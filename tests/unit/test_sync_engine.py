@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from parley.sync.change import Change
 from parley.sync.engine import Engine
 from parley.sync.outbox import Outbox
-from parley.sync.store import Change, Store
+from parley.sync.store import Store
 from parley.sync.views import Views
 from tests.unit.sync_fakes import BOB, ME, ROOM, FakeServer, message, step
 

@@ -10,17 +10,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from parley.models import MarksRow, MessagesRow
+from parley.sync.change import Change
 from parley.sync.checksum import checksum
 from parley.sync.database import Database
 from parley.sync.faults import OtherAccount, StoreTooNew, StoreUnusable
-from parley.sync.outbox import Outbox
+from parley.sync.outbox import Outbox, Said
 from parley.sync.steps import Answer, Step
-from parley.sync.store import Change, Cursor, Store
+from parley.sync.store import Cursor, Store
 from parley.sync.views import Views
 from tests.unit.sync_fakes import BOB, ME, ROOM, membership, message, step
+
+FIRST = "00000000-0000-4000-8000-0000000000c1"
+SECOND = "00000000-0000-4000-8000-0000000000c2"
+
+
+def row(seq: int, body: str, client_id: str) -> MessagesRow:
+    """What the server answers to a message of mine."""
+    return MessagesRow.model_validate(message(seq, seq, body, sender=ME, client_id=client_id))
 
 
 @pytest.fixture
@@ -115,11 +126,11 @@ def test_an_older_row_never_replaces_a_newer_one(store: Store) -> None:
 
 def test_leaving_takes_the_room_and_its_outbox_in_the_same_transaction(store: Store) -> None:
     outbox = Outbox(store.database)
-    outbox.add("send", ROOM, client_id="c1", arguments={"body": "unsent"})
+    outbox.add("send", ROOM, client_id=FIRST, said=Said(body="unsent"))
     outbox.add("read", ROOM, seq=13)
     gone = {"memberships": [membership(2, left_at="2026-11-21T00:00:00+00:00")]}
     changes = take(store, {"user_id": ME, "from": 1, "to": 2, "rows": gone})
-    assert changes is not None and changes[0] == Change(ROOM, is_gone=True)
+    assert changes is not None and changes[0] == Change(UUID(ROOM), is_gone=True)
     assert shown(store)[:-1] == []
     assert [(each.kind, each.state) for each in outbox.items()] == [("send", "discarded")]
     assert store.database.all("select 1 from messages") == []
@@ -130,16 +141,16 @@ def test_leaving_takes_the_room_and_its_outbox_in_the_same_transaction(store: St
 
 def test_the_committed_row_replaces_the_pending_one_whoever_brings_it(store: Store) -> None:
     outbox = Outbox(store.database)
-    first = outbox.add("send", ROOM, client_id="c1", arguments={"body": "mine"})
-    take(store, step(13, 14, message(14, 14, "mine", sender=ME, client_id="c1")))
+    first = outbox.add("send", ROOM, client_id=FIRST, said=Said(body="mine"))
+    take(store, step(13, 14, message(14, 14, "mine", sender=ME, client_id=FIRST)))
     assert outbox.items() == []
-    outbox.accept(first, message(14, 14, "mine", sender=ME, client_id="c1"))
+    outbox.accept(first, row(14, "mine", FIRST))
     assert shown(store).count("mine") == 1
 
-    second = outbox.add("send", ROOM, client_id="c2", arguments={"body": "also mine"})
-    outbox.accept(second, message(15, 15, "also mine", sender=ME, client_id="c2"))
+    second = outbox.add("send", ROOM, client_id=SECOND, said=Said(body="also mine"))
+    outbox.accept(second, row(15, "also mine", SECOND))
     assert shown(store).count("also mine") == 1
-    take(store, step(14, 15, message(15, 15, "also mine", sender=ME, client_id="c2")))
+    take(store, step(14, 15, message(15, 15, "also mine", sender=ME, client_id=SECOND)))
     assert outbox.items() == []
     assert shown(store).count("also mine") == 1
 
@@ -149,7 +160,8 @@ def test_a_mark_moves_the_one_that_waits(store: Store) -> None:
     outbox.add("read", ROOM, seq=12)
     sent = outbox.items()[0]
     outbox.add("read", ROOM, seq=13)
-    outbox.accept(sent, {"rev": 2})
+    mark = MarksRow(user_id=UUID(ME), room_id=UUID(ROOM), delivered_seq=12, read_seq=12, rev=2)
+    outbox.accept(sent, mark)
     waiting = outbox.items(None, "pending")
     assert [each.seq for each in waiting] == [13]
     views = Views(store.database, outbox)
@@ -158,9 +170,9 @@ def test_a_mark_moves_the_one_that_waits(store: Store) -> None:
 
 def test_a_refused_message_takes_along_what_was_meant_for_it(store: Store) -> None:
     outbox = Outbox(store.database)
-    item = outbox.add("send", ROOM, client_id="c1", arguments={"body": "x"})
-    outbox.add("edit", ROOM, client_id="c1", arguments={"body": "y"})
-    outbox.add("send", ROOM, client_id="c2", arguments={"body": "z"})
+    item = outbox.add("send", ROOM, client_id=FIRST, said=Said(body="x"))
+    outbox.add("edit", ROOM, client_id=FIRST, said=Said(body="y"))
+    outbox.add("send", ROOM, client_id=SECOND, said=Said(body="z"))
     outbox.reject(item, "member_muted")
     assert [(each.state, each.reason) for each in outbox.items()] == [
         ("failed", "member_muted"),
@@ -168,7 +180,7 @@ def test_a_refused_message_takes_along_what_was_meant_for_it(store: Store) -> No
         ("pending", ""),
     ]
     outbox.retry(item.id)
-    assert outbox.items(None, "pending")[0].client_id == "c1"
+    assert outbox.items(None, "pending")[0].client_id == FIRST
 
 
 def test_another_account_and_another_server_are_refused(store: Store, tmp_path: Path) -> None:
@@ -201,14 +213,14 @@ def test_the_checksum_is_the_one_of_room_checksum() -> None:
 
 WRITER = """
 import itertools, json, os, sys
-from parley.sync.outbox import Outbox
+from parley.sync.outbox import Outbox, Said
 from parley.sync.steps import Step
 from parley.sync.store import Store
 from tests.unit.sync_fakes import ROOM, message, step
 store = Store(sys.argv[1])
 outbox = Outbox(store.database)
 for number in itertools.count(store.cursor().rooms[ROOM] + 1):
-    outbox.add("send", ROOM, client_id=f"{os.getpid()}/{number}", arguments={"body": "waiting"})
+    outbox.add("send", ROOM, client_id=f"{os.getpid()}/{number}", said=Said(body="waiting"))
     print(json.dumps(number), flush=True)
     store.apply_step(Step.read(step(number - 1, number, message(number, number, "applied"))))
 """

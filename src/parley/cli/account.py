@@ -19,7 +19,7 @@ from parley.client import Chat
 from parley.errors import NotRunning, RoomNotFound, SignInRequired
 from parley.stack.state import find_home
 from parley.stack.status import read_status
-from parley.sync.views import Room
+from parley.sync.shown import Room
 
 words = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -123,15 +123,15 @@ def name_of(chat: Chat, room: Room) -> str:
     if room.name is not None:
         return room.name
     for member in chat.members(room.id):
-        if member["user_id"] != str(chat.me):
-            return person(chat, str(member["user_id"]))
-    return room.id
+        if member.user_id != chat.me:
+            return person(chat, member.user_id)
+    return str(room.id)
 
 
-def person(chat: Chat, user_id: str) -> str:
+def person(chat: Chat, user_id: UUID) -> str:
     """What to call somebody."""
     profile = chat.profile(user_id)
-    return user_id if profile is None else str(profile["display_name"])
+    return str(user_id) if profile is None else profile.display_name
 
 
 def find_room(chat: Chat, word: str) -> Room:

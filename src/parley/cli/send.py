@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -71,5 +70,5 @@ async def send_one(
             raise ParleyError.named(message.reason)(
                 f"The server refused it: {message.reason}.", "Nothing was sent."
             )
-        text = json.dumps(message.row, ensure_ascii=False) if as_json else str(message.seq)
+        text = message.model_dump_json() if as_json else str(message.seq)
         sys.stdout.write(text + "\n")

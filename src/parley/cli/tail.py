@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,6 +24,8 @@ from parley.cli.account import (
 )
 from parley.client import Chat
 from parley.errors import RoomNotFound
+from parley.models import MessagesRow
+from parley.sync.shown import Message
 
 
 def tail(
@@ -58,33 +58,33 @@ async def print_messages(
         changes = chat.changes()
         only = None if word is None else find_room(chat, word).id
         rooms = [only] if only else [each.id for each in chat.rooms(page_size=last)]
-        shown = [each.row for room_id in rooms for each in chat.messages(room_id, page_size=last)]
-        shown.sort(key=lambda row: str(row["created_at"]))
-        for row in shown[-last:] if last else []:
-            print_message(chat, row, as_json)
+        shown = [each for room_id in rooms for each in chat.messages(room_id, page_size=last)]
+        shown.sort(key=lambda message: message.created_at)
+        for message in shown[-last:] if last else []:
+            print_message(chat, message, as_json)
         if not follow:
             return
-        highest = {row["room_id"]: row["seq"] or 0 for row in shown}
+        highest = {message.room_id: message.seq or 0 for message in shown}
         async for change in changes:
-            for row in change.rows.get("messages", ()):
-                is_new = row["seq"] > highest.get(row["room_id"], 0)
-                if is_new and not change.is_fresh and only in (None, row["room_id"]):
-                    highest[row["room_id"]] = row["seq"]
+            for row in change.room_rows.messages:
+                is_new = row.seq > highest.get(row.room_id, 0)
+                if is_new and not change.is_fresh and only in (None, row.room_id):
+                    highest[row.room_id] = row.seq
                     print_message(chat, row, as_json)
 
 
-def print_message(chat: Chat, row: Mapping[str, Any], as_json: bool) -> None:
+def print_message(chat: Chat, message: Message | MessagesRow, as_json: bool) -> None:
     """Print one line."""
     if as_json:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        sys.stdout.write(message.model_dump_json() + "\n")
     else:
         try:
-            where = name_of(chat, chat.room(row["room_id"]))
+            where = name_of(chat, chat.room(message.room_id))
         except RoomNotFound:
-            where = row["room_id"]
-        time = str(row["created_at"])[11:19]
-        body = str(row["body"]) if row["kind"] == "text" else f"({row['body']})"
-        who = person(chat, str(row["sender_id"]))
+            where = str(message.room_id)
+        time = f"{message.created_at:%H:%M:%S}"
+        body = message.body if message.kind == "text" else f"({message.body})"
+        who = person(chat, message.sender_id)
         sys.stdout.write(f"{time} {where} · {who}: {printable(body)}\n")
     sys.stdout.flush()
 

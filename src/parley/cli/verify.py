@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
+from pydantic_core import to_json
 
 from parley.cli.account import (
     DEFAULT_STORE,
@@ -44,8 +43,8 @@ async def compare(
         differences = await chat.verify()
         rooms = chat.rooms(page_size=1_000_000)
         if as_json:
-            report = {"rooms": len(rooms), "different": [asdict(each) for each in differences]}
-            sys.stdout.write(json.dumps(report) + "\n")
+            report = to_json({"rooms": len(rooms), "different": differences})
+            sys.stdout.write(report.decode() + "\n")
         else:
             for each in differences:
                 name = name_of(chat, chat.room(each.room_id))

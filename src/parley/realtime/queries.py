@@ -1,13 +1,7 @@
-"""The SQL this package runs, from the `.sql` files beside it."""
+"""What is asked of Postgres here: ``query("replay")`` is ``sql/replay.sql``."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-from typing import LiteralString
+from parley.queries import queries
 
-
-@cache
-def query(name: str) -> LiteralString:
-    """Return the text of ``sql/<name>.sql``; it is part of the package and not user input."""
-    return files("parley.realtime").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+query = queries("parley.realtime")

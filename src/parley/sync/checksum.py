@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
+from parley.api import ChatApi
 from parley.errors import RoomNotFound
 from parley.sync.engine import Engine
-from parley.sync.remote import Remote
 from parley.sync.store import Store
 
 SEQ_MODULUS = 1_000_003
@@ -20,7 +21,7 @@ TRIES = 20
 class Difference:
     """A room whose copy is not what the server has. Counts are messages."""
 
-    room_id: str
+    room_id: UUID
     here: tuple[int, int, int]
     there: tuple[int, int, int]
     """The number of the room, the count and the sum."""
@@ -35,19 +36,19 @@ def checksum(messages: Iterable[tuple[int, int]]) -> tuple[int, int]:
     return count, total % SUM_MODULUS
 
 
-async def compare(store: Store, remote: Remote, engine: Engine) -> list[Difference]:
+async def compare(store: Store, api: ChatApi, engine: Engine) -> list[Difference]:
     """Compare every room of the copy with the server, once both are at the same number."""
     differences = []
     await engine.sync()
     for room_id in store.cursor().rooms:
-        difference = await compare_room(store, remote, engine, room_id)
+        difference = await compare_room(store, api, engine, room_id)
         if difference is not None:
             differences.append(difference)
     return differences
 
 
 async def compare_room(
-    store: Store, remote: Remote, engine: Engine, room_id: str
+    store: Store, api: ChatApi, engine: Engine, room_id: str
 ) -> Difference | None:
     """Compare one room; None when it agrees, or is gone meanwhile."""
     difference = None
@@ -56,7 +57,7 @@ async def compare_room(
         if held is None:
             return None
         try:
-            there = await remote.call("room_checksum", room_id=room_id, from_seq=held.first_seq)
+            there = await api.room_checksum(UUID(room_id), held.first_seq)
         except RoomNotFound:
             await engine.sync()
             continue
@@ -65,11 +66,11 @@ async def compare_room(
         if held is None:
             return None
         here = (held.rev or 0, *checksum(held.messages))
-        server = (there["rev"], there["count"], there["sum"])
-        if here == server and held.first_seq == there["from_seq"]:
+        server = (there.rev, there.count, there.sum)
+        if here == server and held.first_seq == there.from_seq:
             return None
-        difference = Difference(room_id, here, server)
-        if held.rev == there["rev"] and held.first_seq == there["from_seq"]:
+        difference = Difference(UUID(room_id), here, server)
+        if held.rev == there.rev and held.first_seq == there.from_seq:
             return difference
         await engine.sync()
     return difference

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from parley.sync.faults import StoreTooNew, StoreUnusable
 
 BUSY_S = 5.0
 CACHE_KIB = 32_768
 SIDE_FILES = ("", "-wal", "-shm")
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 
 @cache
@@ -89,24 +90,24 @@ class Database:
         """Tell whether a transaction is open."""
         return self._connection.in_transaction
 
-    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+    def execute(self, statement: str, parameters: Values = ()) -> sqlite3.Cursor:
         """Run one statement."""
         return self._connection.execute(statement, parameters)
 
-    def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def execute_many(self, statement: str, rows: Sequence[Values]) -> None:
         """Run one statement for each row."""
         self._connection.executemany(statement, rows)
 
-    def all(self, statement: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def all(self, statement: str, parameters: Values = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
         return self._connection.execute(statement, parameters).fetchall()
 
-    def one(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Row:
+    def one(self, statement: str, parameters: Values = ()) -> sqlite3.Row:
         """Return the one row of a query that always has one."""
         row: sqlite3.Row = self._connection.execute(statement, parameters).fetchone()
         return row
 
-    def maybe(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
+    def maybe(self, statement: str, parameters: Values = ()) -> sqlite3.Row | None:
         """Return the first row of a query, or None."""
         row: sqlite3.Row | None = self._connection.execute(statement, parameters).fetchone()
         return row

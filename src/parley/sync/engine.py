@@ -15,9 +15,10 @@ from typing import Any
 
 from parley.errors import ParleyError, SignInRequired
 from parley.sync.backoff import Backoff
+from parley.sync.change import Change
 from parley.sync.remote import Remote
 from parley.sync.steps import Heads, Step
-from parley.sync.store import Change, Cursor, Store
+from parley.sync.store import Cursor, Store
 
 OWN: None = None
 ROOMS_PER_PULL = 1000
@@ -154,7 +155,7 @@ class Engine:
         asked = self._store.cursor(rooms)
         unknown = sum(rev is None for rev in asked.rooms.values())
         window = FIRST_WINDOW if unknown > MANY_ROOMS else WINDOW
-        answer = await self._remote.pull(asked.to_json(window, ROWS_PER_PULL))
+        answer = await self._remote.pull(asked.asking(window, ROWS_PER_PULL))
         if answer.user is None:
             self._store.start_over(answer.timeline)
             self._told.clear()
@@ -210,7 +211,7 @@ class Engine:
         """Fetch the profiles of people whom steps named; pulls bring their own."""
         while self._nameless:
             chunk = sorted(self._nameless)[:PROFILES_PER_CALL]
-            self._store.put_profiles(await self._remote.call("list_profiles", user_ids=chunk))
+            self._store.put_profiles(await self._remote.profiles(chunk))
             # Who is out of sight is asked for once.
             self._asked_for |= set(chunk)
             self._nameless -= set(chunk)

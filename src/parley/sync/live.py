@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from parley.errors import ParleyError, SignInRequired
+from parley.models import RoomsRow
 from parley.sync.backoff import Backoff
 from parley.sync.engine import Engine
 from parley.sync.socket import Socket
@@ -48,7 +49,7 @@ class Live:
         tokens: Tokens,
         engine: Engine,
         me: str,
-        room_row: Callable[[str], Mapping[str, Any] | None],
+        room_row: Callable[[str], RoomsRow | None],
         chance: random.Random | None = None,
     ) -> None:
         """``room_row`` returns the row of a room in the copy."""
@@ -192,7 +193,7 @@ class Live:
             epoch = self._epochs[room_id]
             wanted[f"live:{room_id}:{epoch}"] = room_id
             row = self._room_row(room_id)
-            if row is not None and row["is_large"]:
+            if row is not None and row.is_large:
                 wanted[f"room:{room_id}:{epoch}"] = room_id
         return wanted
 
@@ -208,7 +209,7 @@ class Live:
         """A topic that stays silent about what the heads told is joined in name only."""
         for stream, to in news.items():
             row = None if stream is None else self._room_row(stream)
-            is_heard = stream is None or (row is not None and not row["is_large"])
+            is_heard = stream is None or (row is not None and not row.is_large)
             if is_heard and self._heard.get(stream, 0) < to and socket is not None:
                 socket.lost.set()
 
@@ -224,7 +225,7 @@ class Live:
             self._heard[stream] = max(to, self._heard.get(stream, 0))
         if event == "epoch_changed" and stream is not None:
             row = self._room_row(stream)
-            crowd = row is not None and row["member_count"] > CROWD
+            crowd = row is not None and row.member_count > CROWD
             most = CROWD_EPOCH_DELAY_S if crowd else EPOCH_DELAY_S
             asyncio.get_running_loop().call_later(
                 self._chance.uniform(0, most), self._move_on, payload

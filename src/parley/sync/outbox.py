@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal, TypeAlias
+from uuid import UUID
 
+from pydantic import Field
+
+from parley.models import MarksRow, MessagesRow, ReactionsRow
 from parley.sync.database import Database
-from parley.sync.kinds import dumped
-from parley.sync.steps import Row
+from parley.sync.kinds import as_model
+from parley.sync.queries import query
+from parley.wire import Form, Json
 
-ItemKind = Literal["send", "edit", "delete", "react", "unreact", "read", "delivered"]
-State = Literal["pending", "sent", "failed", "discarded"]
+ItemKind: TypeAlias = Literal["send", "edit", "delete", "react", "unreact", "read", "delivered"]
+State: TypeAlias = Literal["pending", "sent", "failed", "discarded"]
+Stamped: TypeAlias = MessagesRow | ReactionsRow | MarksRow
+"""What the server answers to a deed: the row, with the number it took."""
 MARK_KINDS = ("read", "delivered")
+
+
+class Said(Form):
+    """The arguments of a deed besides room and message. Only those of its kind are given."""
+
+    body: str = ""
+    reply_to: int | None = None
+    mentions: list[UUID] = Field(default_factory=list)
+    mention_all: bool = False
+    attachments: list[Json] = Field(default_factory=list)
+    expected_rev: int | None = None
+    emoji: str = ""
+
+
+NOTHING_SAID = Said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +46,8 @@ class Item:
 
     ``state`` is pending until the server answered, sent until its row is in the copy, failed
     with the slug of the refusal as ``reason``, or discarded because the room or the message it
-    was about is gone. ``row`` is what the server answered.
+    was about is gone. ``row`` is the message that
+    the server made of a send.
     """
 
     id: int
@@ -32,11 +55,11 @@ class Item:
     kind: ItemKind
     client_id: str | None
     seq: int | None
-    arguments: Mapping[str, Any]
+    said: Said
     state: State
     reason: str
     rev: int | None
-    row: Row | None
+    row: MessagesRow | None
     created_at: str
 
 
@@ -48,11 +71,11 @@ def read_item(row: sqlite3.Row) -> Item:
         kind=row["kind"],
         client_id=row["client_id"],
         seq=row["seq"],
-        arguments=json.loads(row["arguments"]),
+        said=as_model(Said, str(row["arguments"])),
         state=row["state"],
         reason=row["reason"],
         rev=row["rev"],
-        row=None if row["row"] is None else json.loads(row["row"]),
+        row=None if row["row"] is None else as_model(MessagesRow, str(row["row"])),
         created_at=row["created_at"],
     )
 
@@ -76,47 +99,29 @@ class Outbox:
         *,
         client_id: str | None = None,
         seq: int | None = None,
-        arguments: Mapping[str, Any] | None = None,
+        said: Said = NOTHING_SAID,
     ) -> Item:
         """Write a deed down. A mark moves the one that waits already."""
+        values = {
+            "room_id": room_id,
+            "kind": kind,
+            "client_id": client_id,
+            "seq": seq,
+            "arguments": said.model_dump_json(exclude_unset=True),
+            "created_at": self._clock().isoformat(),
+        }
         with self._database.transaction():
-            if kind in MARK_KINDS and self._move_mark(kind, room_id, seq or 0):
-                row = self._database.one(
-                    "select * from outbox where kind = ? and room_id = ? and state = 'pending'",
-                    (kind, room_id),
-                )
-            else:
-                row = self._database.one(
-                    "insert into outbox (room_id, kind, client_id, seq, arguments, created_at)"
-                    " values (?, ?, ?, ?, ?, ?) returning *",
-                    (
-                        room_id,
-                        kind,
-                        client_id,
-                        seq,
-                        dumped(arguments or {}),
-                        self._clock().isoformat(),
-                    ),
-                )
+            row = None
+            if kind in MARK_KINDS:
+                row = self._database.maybe(query("outbox_mark_moved"), values)
+            if row is None:
+                row = self._database.one(query("outbox_added"), values)
         return read_item(row)
-
-    def _move_mark(self, kind: ItemKind, room_id: str, seq: int) -> bool:
-        moved = self._database.execute(
-            "update outbox set seq = max(seq, ?)"
-            " where kind = ? and room_id = ? and state = 'pending'",
-            (seq, kind, room_id),
-        )
-        return moved.rowcount > 0
 
     def items(self, room_id: str | None = None, *states: State) -> list[Item]:
         """The deeds in these states (or all), in order."""
-        wanted = states or ("pending", "sent", "failed", "discarded")
-        marks = ", ".join("?" * len(wanted))
-        rows = self._database.all(
-            f"select * from outbox where state in ({marks}) and coalesce(?, room_id) = room_id"  # noqa: S608
-            " order by id",
-            (*wanted, room_id),
-        )
+        wanted = json.dumps(states or ("pending", "sent", "failed", "discarded"))
+        rows = self._database.all(query("outbox_items"), {"states": wanted, "room_id": room_id})
         return [read_item(row) for row in rows]
 
     def item(self, item_id: int) -> Item | None:
@@ -128,34 +133,22 @@ class Outbox:
         """The seq of the message a deed is about; None while it has none."""
         if item.seq is not None or item.client_id is None:
             return item.seq
-        row = self._database.maybe(
-            "select seq from messages where room_id = ? and sender_id = ? and client_id = ?",
-            (item.room_id, me, item.client_id),
-        )
-        if row is not None:
-            return int(row["seq"])
-        sent = self._database.maybe(
-            "select row from outbox where kind = 'send' and client_id = ? and row is not null",
-            (item.client_id,),
-        )
-        return None if sent is None else int(json.loads(sent["row"])["seq"])
+        values = {"room_id": item.room_id, "me": me, "client_id": item.client_id}
+        row = self._database.maybe(query("outbox_target"), values)
+        return None if row is None else int(row["seq"])
 
-    def accept(self, item: Item, row: Row | None) -> None:
+    def accept(self, item: Item, row: Stamped | None) -> None:
         """Note the server's answer; the deed leaves when that row is in the copy."""
+        kept = (
+            row.model_dump_json() if isinstance(row, MessagesRow) and item.kind == "send" else None
+        )
         with self._database.transaction():
-            number = None if row is None else row.get("rev")
-            if number is None or number <= (self._reached(item) or 0):
-                self._database.execute(
-                    "delete from outbox where id = ? and seq is ? and state = 'pending'",
-                    (item.id, item.seq),
-                )
-            else:
-                # A mark that moved on meanwhile is not what was sent.
-                self._database.execute(
-                    "update outbox set state = 'sent', rev = ?, row = ?"
-                    " where id = ? and seq is ? and state = 'pending'",
-                    (number, dumped(row or {}), item.id, item.seq),
-                )
+            rev = None if row is None else row.rev
+            is_shown = rev is None or rev <= (self._reached(item) or 0)
+            self._database.execute(
+                query("outbox_done" if is_shown else "outbox_accepted"),
+                {"id": item.id, "seq": item.seq, "rev": rev, "row": kept},
+            )
 
     def _reached(self, item: Item) -> int | None:
         if item.kind in MARK_KINDS:
@@ -170,30 +163,17 @@ class Outbox:
             if item.kind in MARK_KINDS:
                 self._database.execute("delete from outbox where id = ?", (item.id,))
                 return
-            self._database.execute(
-                "update outbox set state = 'failed', reason = ? where id = ? and state = 'pending'",
-                (slug, item.id),
-            )
+            values = {"id": item.id, "client_id": item.client_id, "reason": slug}
+            self._database.execute(query("outbox_refused"), values)
             if item.kind == "send":
-                self._database.execute(
-                    "update outbox set state = 'discarded', reason = ?"
-                    " where client_id = ? and kind <> 'send' and state = 'pending'",
-                    (slug, item.client_id),
-                )
+                self._database.execute(query("outbox_orphaned"), values)
 
     def retry(self, item_id: int) -> None:
         """Let a failed deed try again, at its old place."""
         with self._database.transaction():
-            self._database.execute(
-                "update outbox set state = 'pending', reason = ''"
-                " where id = ? and state = 'failed'",
-                (item_id,),
-            )
+            self._database.execute(query("outbox_retried"), {"id": item_id})
 
     def dismiss(self, item_id: int) -> None:
         """Forget a deed that failed or was discarded."""
         with self._database.transaction():
-            self._database.execute(
-                "delete from outbox where id = ? and state in ('failed', 'discarded')",
-                (item_id,),
-            )
+            self._database.execute(query("outbox_dismissed"), {"id": item_id})

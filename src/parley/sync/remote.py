@@ -1,18 +1,23 @@
-"""The server as the engine sees it: three reads, and functions called by name."""
+"""The server: the generated API as one account, and the reads whose rows are kept as they come."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import httpx
 from pydantic import TypeAdapter
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
 
+from parley.api import ChatApi
 from parley.calls import AsyncCalls, refusal_in
 from parley.errors import ApiError, ParleyError, SignInRequired, Unreachable
+from parley.events import Cursor
+from parley.models import ProfilesRow
+from parley.sync.session import Session
 from parley.sync.steps import Answer, Heads, Row
 
 ANY: TypeAdapter[Any] = TypeAdapter(Any)
@@ -23,21 +28,20 @@ RATE_LIMITED = 429
 TIMEOUT_S = 30.0
 SIGN_IN = "Sign in again; the local copy and the outbox stay."
 
-Session = Mapping[str, Any]
-"""``access_token``, ``refresh_token``, ``expires_at`` (Unix seconds), ``user_id``."""
+T = TypeVar("T")
 
 
 class Remote(Protocol):
     """What the engine needs of a server. All raise Unreachable, SignInRequired, ApiError."""
 
-    async def pull(self, cursor: Mapping[str, Any]) -> Answer:
+    async def pull(self, cursor: Cursor) -> Answer:
         """Call ``pull_changes``."""
 
     async def heads(self) -> Heads:
         """Call ``list_heads``."""
 
-    async def call(self, function: str, **arguments: Any) -> Any:
-        """Call a function of ``chat``; returns its JSON."""
+    async def profiles(self, user_ids: Iterable[str]) -> list[ProfilesRow]:
+        """Call ``list_profiles``."""
 
 
 def is_transient(error: ParleyError) -> bool:
@@ -51,6 +55,24 @@ def is_transient(error: ParleyError) -> bool:
     return type(error) is ApiError and not error.code.startswith(ANSWERS)
 
 
+class SessionCalls(AsyncCalls):
+    """Calls with the tokens of a server's session."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def call(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
+        """As ``AsyncCalls.call``; a token that is refused is renewed once."""
+        return await self._server.call(function, arguments, result)
+
+
+class SessionApi(ChatApi):
+    """The functions of ``chat`` as the account of a server's session."""
+
+    def __init__(self, server: Server) -> None:
+        self._calls = SessionCalls(server)
+
+
 class Server:
     """A Supabase project, as one account. Tokens are renewed when they are about to end."""
 
@@ -60,6 +82,7 @@ class Server:
         """``keep`` is told every new session, and None when it is lost."""
         self.url = url
         self.key = key
+        self.api = SessionApi(self)
         self._session = session
         self._keep = keep
         self._client: AsyncClient | None = None
@@ -109,29 +132,34 @@ class Server:
         """A token that is good for a while. Raises SignInRequired, Unreachable."""
         if self._session is None:
             raise SignInRequired("Nobody is signed in.", SIGN_IN)
-        if self._session["expires_at"] - time.time() < REFRESH_EARLY_S:
+        if self._session.expires_at - time.time() < REFRESH_EARLY_S:
             await self._refresh()
-        return str(self._session["access_token"])
+        return self._session.access_token
 
-    async def pull(self, cursor: Mapping[str, Any]) -> Answer:
-        """Call ``pull_changes``."""
-        return Answer.read(await self.call("pull_changes", cursor=cursor))
+    async def pull(self, cursor: Cursor) -> Answer:
+        """Call ``pull_changes``; its rows stay as they came (see ``kinds``)."""
+        arguments = {"cursor": cursor}
+        return Answer.read(await self.call(ChatApi.pull_changes.__name__, arguments, ANY))
 
     async def heads(self) -> Heads:
         """Call ``list_heads``."""
-        return Heads.read(await self.call("list_heads"))
+        return Heads.of(await self.api.list_heads())
 
-    async def call(self, function: str, **arguments: Any) -> Any:
-        """Call a function of ``chat``; returns its JSON."""
+    async def profiles(self, user_ids: Iterable[str]) -> list[ProfilesRow]:
+        """Call ``list_profiles``."""
+        return await self.api.list_profiles([UUID(each) for each in user_ids])
+
+    async def call(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
+        """Call a function of ``chat`` with a token that is good."""
         token = await self.access_token()
         calls = AsyncCalls(await self.client(), "chat")
         try:
-            return await calls.call(function, arguments, ANY)
+            return await calls.call(function, arguments, result)
         except SignInRequired:
             # The clock of this device may be wrong, or the session was ended elsewhere.
-            if self._session is not None and self._session["access_token"] == token:
+            if self._session is not None and self._session.access_token == token:
                 await self._refresh()
-            return await calls.call(function, arguments, ANY)
+            return await calls.call(function, arguments, result)
 
     async def select(self, table: str, filters: Mapping[str, str]) -> Sequence[Row]:
         """Read a table through its policies; ``filters`` are PostgREST's."""
@@ -169,9 +197,9 @@ class Server:
 
     def _use(self, session: Session) -> None:
         if self._client is not None:
-            self._client.postgrest.auth(session["access_token"])
+            self._client.postgrest.auth(session.access_token)
         if self._on_token is not None:
-            self._on_token(session["access_token"])
+            self._on_token(session.access_token)
 
     async def _refresh(self) -> None:
         session = self._session
@@ -180,7 +208,7 @@ class Server:
         client = await self.client()
         try:
             fresh = await self._authenticate(
-                lambda: client.auth.refresh_session(session["refresh_token"])
+                lambda: client.auth.refresh_session(session.refresh_token)
             )
         except SignInRequired:
             self.begin(None)
@@ -200,10 +228,10 @@ class Server:
             raise Unreachable(f"Auth did not answer: {error!r}.", "Try again.") from error
         if answer.session is None:
             raise SignInRequired("Auth gave no session.", SIGN_IN)
-        return {
-            "access_token": answer.session.access_token,
-            "refresh_token": answer.session.refresh_token,
+        return Session(
+            access_token=answer.session.access_token,
+            refresh_token=answer.session.refresh_token,
             # By the clock of this device, which may be wrong as long as it runs.
-            "expires_at": int(time.time()) + answer.session.expires_in,
-            "user_id": str(answer.session.user.id),
-        }
+            expires_at=int(time.time()) + answer.session.expires_in,
+            user_id=UUID(answer.session.user.id),
+        )

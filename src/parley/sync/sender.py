@@ -7,12 +7,14 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from uuid import UUID
 
+from parley.api import ChatApi
 from parley.errors import ParleyError, SignInRequired, SlowDown
+from parley.events import Outgoing
 from parley.sync.backoff import Backoff
-from parley.sync.outbox import Item, Outbox
-from parley.sync.remote import Remote, is_transient
+from parley.sync.outbox import Item, Outbox, Stamped
+from parley.sync.remote import is_transient
 from parley.sync.store import Store
 
 logger = logging.getLogger(__name__)
@@ -33,12 +35,12 @@ class Sender:
         self,
         store: Store,
         outbox: Outbox,
-        remote: Remote,
+        api: ChatApi,
         settled: Callable[[Item, int | None], None],
     ) -> None:
         self._store = store
         self._outbox = outbox
-        self._remote = remote
+        self._api = api
         self._settled = settled
         self._wake = asyncio.Event()
         self._not_before: dict[str, float] = {}
@@ -120,11 +122,13 @@ class Sender:
     async def _send_batch(self, batch: list[Item]) -> None:
         batch = [item for item in batch if item.room_id not in self._not_before]
         items = [
-            {"room_id": item.room_id, "client_id": item.client_id, **item.arguments}
+            Outgoing.model_validate(
+                {**item.said.to_json(), "room_id": item.room_id, "client_id": item.client_id}
+            )
             for item in batch
         ]
         try:
-            outcomes = await self._remote.call("send_messages", items=items)
+            outcomes = await self._api.send_messages(items)
         except SignInRequired:
             raise
         except ParleyError as error:
@@ -139,17 +143,17 @@ class Sender:
             await self._send_batch(batch[middle:])
             return
         for item, outcome in zip(batch, outcomes, strict=True):
-            if outcome["outcome"] == "later":
-                self._hold(item.room_id, outcome["after"])
-            elif outcome["outcome"] == "rejected":
-                self._reject(item, str(outcome["reason"]))
+            if outcome.outcome == "later":
+                self._hold(item.room_id, outcome.after)
+            elif outcome.outcome == "rejected":
+                self._reject(item, str(outcome.reason))
             else:
-                self._accept(item, outcome["message"])
+                self._accept(item, outcome.message)
 
     async def _mark_delivered(self, items: list[Item]) -> None:
         cursors = {item.room_id: item.seq for item in items}
-        marks = await self._remote.call("mark_delivered", cursors=cursors)
-        moved = {mark["room_id"]: mark for mark in marks}
+        marks = await self._api.mark_delivered(cursors)
+        moved = {str(mark.room_id): mark for mark in marks}
         for item in items:
             self._accept(item, moved.get(item.room_id))
 
@@ -159,16 +163,8 @@ class Sender:
         if seq is None:
             self._reject(item, "message_not_found")
             return
-        functions = {
-            "edit": "edit_message",
-            "delete": "delete_message",
-            "react": "add_reaction",
-            "unreact": "remove_reaction",
-            "read": "mark_read",
-        }
-        arguments: dict[str, Any] = {"room_id": item.room_id, "seq": seq, **item.arguments}
         try:
-            row = await self._remote.call(functions[item.kind], **arguments)
+            row = await self._call(item, UUID(item.room_id), seq)
         except SlowDown as error:
             self._hold(item.room_id, error.retry_after or SLOW_DOWN_S)
         except SignInRequired:
@@ -180,12 +176,28 @@ class Sender:
         else:
             self._accept(item, row)
 
+    async def _call(self, item: Item, room_id: UUID, seq: int) -> Stamped | None:
+        """Call the function of a deed."""
+        api, said = self._api, item.said
+        match item.kind:
+            case "edit":
+                rev = said.expected_rev
+                return await api.edit_message(room_id, seq, said.body, expected_rev=rev)
+            case "delete":
+                return await api.delete_message(room_id, seq)
+            case "react":
+                return await api.add_reaction(room_id, seq, said.emoji)
+            case "unreact":
+                return await api.remove_reaction(room_id, seq, said.emoji)
+            case _:
+                return await api.mark_read(room_id, seq)
+
     def _hold(self, room_id: str, seconds: float | None) -> None:
         self._not_before[room_id] = time.monotonic() + (seconds or SLOW_DOWN_S)
 
-    def _accept(self, item: Item, row: dict[str, Any] | None) -> None:
+    def _accept(self, item: Item, row: Stamped | None) -> None:
         self._outbox.accept(item, row)
-        self._settled(item, None if row is None else row.get("rev"))
+        self._settled(item, None if row is None else row.rev)
 
     def _reject(self, item: Item, slug: str) -> None:
         self._outbox.reject(item, slug)

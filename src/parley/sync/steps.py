@@ -1,10 +1,15 @@
-"""What the server says: steps, pull answers and heads, read without trusting their form."""
+"""What the server says: steps, pull answers and heads, read without trusting their form.
+
+Rows stay as they came until somebody looks at them; ``kinds`` says why.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeGuard
+
+from parley import events
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
@@ -77,29 +82,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """Where a stream stands; the epoch is part of its topics."""
-
-    rev: int
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
 class Heads:
-    """An answer of ``list_heads``."""
+    """An answer of ``list_heads``, by room."""
 
     timeline: str
-    user: Head
-    rooms: Mapping[str, Head] = field(default_factory=dict)
+    user: events.Head
+    rooms: Mapping[str, events.Head]
 
     @classmethod
-    def read(cls, value: Any) -> Heads:
-        """Read an answer; raises KeyError or TypeError when it is none."""
-        return cls(
-            timeline=value["timeline"],
-            user=Head(value["user"]["rev"], value["user"]["epoch"]),
-            rooms={room["room_id"]: Head(room["rev"], room["epoch"]) for room in value["rooms"]},
-        )
+    def of(cls, answer: events.Heads) -> Heads:
+        """Look an answer up by room."""
+        rooms = {str(head.room_id): head for head in answer.rooms}
+        return cls(answer.timeline, answer.user, rooms)
 
 
 def is_number(value: Any) -> TypeGuard[int]:

@@ -1,0 +1,2 @@
+-- A deed that came to nothing is forgotten.
+delete from outbox where id = :id and state in ('failed', 'discarded')

@@ -1,0 +1,8 @@
+-- A page of the start screen, or one room of it: pinned first, then by the newest message.
+select s.room_id, s.active_at, r.row as room, p.row as preferences
+from streams as s
+left join rooms as r using (room_id)
+left join preferences as p using (room_id)
+where s.room_id = coalesce(:room_id, s.room_id)
+order by coalesce(p.row ->> 'pinned', 0) desc, s.active_at desc, s.room_id
+limit :page_size offset :offset
