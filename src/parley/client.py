@@ -173,12 +173,6 @@ class Chat(Screen):
         self._require_session()
         await self._engine.sync()
 
-    async def settled(self) -> None:
-        """Wait until nothing in the outbox waits for the server. Raises SignInRequired."""
-        while self._outbox.items(None, "pending"):
-            self._require_session()
-            await self._news.wait()
-
     async def verify(self) -> list[Difference]:
         """Compare the copy with the server's checksums; returns what differs."""
         self._require_session()

@@ -20,6 +20,7 @@ from parley.sync.checksum import checksum
 from parley.sync.database import Database
 from parley.sync.faults import OtherAccount, StoreTooNew, StoreUnusable
 from parley.sync.outbox import Outbox, Said
+from parley.sync.shown import Message
 from parley.sync.steps import Answer, Step
 from parley.sync.store import Cursor, Store
 from parley.sync.views import Views
@@ -181,6 +182,53 @@ def test_a_refused_message_takes_along_what_was_meant_for_it(store: Store) -> No
     ]
     outbox.retry(item.id)
     assert outbox.items(None, "pending")[0].client_id == FIRST
+
+
+def test_what_is_read_is_models(store: Store) -> None:
+    outbox = Outbox(store.database)
+    changes = take(store, step(13, 14, message(14, 14, "news")))
+    assert changes is not None
+    assert [each.body for each in changes[0].room_rows.messages] == ["news"]
+    assert changes[0].user_rows.marks == ()
+    item = outbox.add("send", ROOM, client_id=FIRST, said=Said(body="mine", mentions=[UUID(BOB)]))
+    outbox.add("react", ROOM, seq=14, said=Said(emoji="👍"))
+    outbox.add("edit", ROOM, client_id=FIRST, said=Said(body="mine, edited"))
+    *_, theirs, mine = Views(store.database, outbox).messages(ROOM)
+    assert (theirs.seq, theirs.state, theirs.reactions) == (14, "sent", {"👍": (UUID(ME),)})
+    assert (mine.seq, mine.state, mine.item_id) == (None, "pending", item.id)
+    assert (mine.body, mine.mentions, mine.client_id) == ("mine, edited", [UUID(BOB)], UUID(FIRST))
+    assert mine.edited_at is not None
+
+
+def test_a_message_has_all_columns_of_its_row() -> None:
+    shown, row = Message.model_fields, MessagesRow.model_fields
+    assert row.keys() <= shown.keys()
+    for name, field in row.items():
+        assert shown[name].annotation in (field.annotation, field.annotation | None), name
+
+
+def test_rows_that_were_kept_for_other_models_are_fetched_anew(
+    store: Store, tmp_path: Path
+) -> None:
+    outbox = Outbox(store.database)
+    outbox.add("send", ROOM, client_id=FIRST, said=Said(body="waiting"))
+    again = Store(tmp_path / "ann.db")
+    assert again.cursor().rooms == {ROOM: 13}
+    again.database.execute("update account set shape = 'of another version'")
+    again.close()
+    again = Store(tmp_path / "ann.db")
+    assert (again.me, again.cursor().user, again.cursor().rooms) == (ME, None, {ROOM: None})
+    assert shown(again) == ["waiting"]
+    fill(again)
+    assert shown(again) == ["line 11", "line 12", "line 13", "waiting"]
+    again.close()
+
+
+def test_a_row_that_is_none_is_a_sentence_and_a_remedy(store: Store) -> None:
+    store.database.execute("update messages set row = '{}' where seq = 12")
+    with pytest.raises(StoreUnusable) as caught:
+        shown(store)
+    assert "no Message: ('room_id',)" in caught.value.detail and caught.value.hint
 
 
 def test_another_account_and_another_server_are_refused(store: Store, tmp_path: Path) -> None:

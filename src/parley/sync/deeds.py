@@ -93,6 +93,12 @@ class Deeds(Copy):
         """Forget a deed that failed or was discarded."""
         self._outbox.dismiss(item_id)
 
+    async def settled(self) -> None:
+        """Wait until nothing in the outbox waits for the server. Raises SignInRequired."""
+        while self._outbox.items(None, "pending"):
+            self._require_session()
+            await self._news.wait()
+
     def changes(self) -> AsyncIterator[Change]:
         """Yield what changes in the copy from now on. Raises SignInRequired on a lost session."""
         queue: asyncio.Queue[Change | None] = asyncio.Queue()
