@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 from uuid import UUID
 
 import pytest
@@ -204,7 +204,8 @@ def test_a_message_has_all_columns_of_its_row() -> None:
     shown, row = Message.model_fields, MessagesRow.model_fields
     assert row.keys() <= shown.keys()
     for name, field in row.items():
-        assert shown[name].annotation in (field.annotation, field.annotation | None), name
+        options = (field.annotation, Optional[field.annotation])  # noqa: UP045
+        assert shown[name].annotation in options, name
 
 
 def test_rows_that_were_kept_for_other_models_are_fetched_anew(
