@@ -26,6 +26,6 @@ def shown_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
         def report(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done)
+            bars.update(tasks[step], completed=done, total=total)
 
         yield report

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from parley.cli.account import (
     DEFAULT_STORE,
+    Account,
     AsJson,
     Email,
     Key,
     Password,
     StorePath,
     Url,
-    find_room,
-    name_of,
-    person,
+    can_fetch,
+    can_flush,
     run,
-    signed_in,
+    words,
 )
+from parley.cli.rooms import find_room, name_of, person
 from parley.client import Chat
 from parley.errors import RoomNotFound
 from parley.models import MessagesRow
@@ -42,8 +42,13 @@ def tail(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Print messages of one room or of all, the newest last, and follow."""
-    run(print_messages(room, last, follow, as_json, (url, key, email, password, store)))
+    """Print messages of one room or of all, the newest last, and follow.
+
+    What waits to be sent is sent. Without a network the local copy is printed, and what comes once
+    there is one.
+    """
+    account = Account(url, key, email, password, store)
+    run(print_messages(room, last, follow, as_json, account))
 
 
 async def print_messages(
@@ -51,11 +56,16 @@ async def print_messages(
     last: int,
     follow: bool,
     as_json: bool,
-    account: tuple[str | None, str | None, str | None, str | None, Path],
+    account: Account,
 ) -> None:
     """Print the newest messages, then what comes."""
-    async with signed_in(*account, live=follow) as chat:
+    async with account.chatting(live=follow) as chat:
         changes = chat.changes()
+        is_fetched = await can_fetch(chat)
+        if not is_fetched:
+            words.print(f"The server does not answer; this is the copy in {account.store}.")
+        elif not follow:
+            await can_flush(chat)
         only = None if word is None else find_room(chat, word).id
         rooms = [only] if only else [each.id for each in chat.rooms(page_size=last)]
         shown = [each for room_id in rooms for each in chat.messages(room_id, page_size=last)]

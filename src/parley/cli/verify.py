@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import typer
 from pydantic_core import to_json
 
 from parley.cli.account import (
     DEFAULT_STORE,
+    Account,
     AsJson,
     Email,
     Key,
     Password,
     StorePath,
     Url,
-    name_of,
+    fetch,
     run,
-    signed_in,
 )
+from parley.cli.rooms import ALL_ROOMS, name_of
 
 
 def verify(
@@ -32,16 +32,15 @@ def verify(
     key: Key = None,
 ) -> None:
     """Compare the checksum of every room with the server's; exit 1 if one differs."""
-    run(compare(as_json, (url, key, email, password, store)))
+    run(compare(as_json, Account(url, key, email, password, store)))
 
 
-async def compare(
-    as_json: bool, account: tuple[str | None, str | None, str | None, str | None, Path]
-) -> None:
+async def compare(as_json: bool, account: Account) -> None:
     """Compare and print."""
-    async with signed_in(*account, live=False) as chat:
+    async with account.chatting(live=False) as chat:
+        await fetch(chat)
         differences = await chat.verify()
-        rooms = chat.rooms(page_size=1_000_000)
+        rooms = chat.rooms(page_size=ALL_ROOMS)
         if as_json:
             report = to_json({"rooms": len(rooms), "different": differences})
             sys.stdout.write(report.decode() + "\n")
