@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -98,8 +99,9 @@ async def test_what_is_said_while_the_line_is_cut_is_there_when_it_is_back(
     await until(lambda: anns.messages(room.id)[-1].state != "pending")
 
 
+@pytest.mark.parametrize("set_back_s", [0, 86_400], ids=["right clock", "clock set back"])
 async def test_a_silent_socket_is_noticed_and_replaced(
-    company: Company, people: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    company: Company, people: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, set_back_s: int
 ) -> None:
     monkeypatch.setattr("parley.sync.live.PULSE_S", 0.3)
     monkeypatch.setattr("parley.sync.socket.TIMEOUT_S", 0.5)
@@ -108,6 +110,8 @@ async def test_a_silent_socket_is_noticed_and_replaced(
     room = await anns.open_direct(bob.user_id)
     await until(lambda: any(each.id == room.id for each in bobs.rooms()))
     company.proxy.faults.is_silent = True
+    clock = time.time
+    monkeypatch.setattr("time.time", lambda: clock() - set_back_s)
     await until(lambda: not bobs.is_live)
     await anns.send(room.id, "anybody there?")
     company.proxy.faults.is_silent = False

@@ -156,10 +156,11 @@ class Live:
                 retry.reset()
             wait = REJOIN_S if refused or None not in self._epochs else next_pulse - time.time()
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(wait, 0)):
+                async with asyncio.timeout(min(max(wait, 0), PULSE_S)):
                     await self._first(self._wake, socket.lost)
             late = time.time() - next_pulse
-            if late >= 0:
+            # Further ahead than a pulse ever is: the clock of the device was set back.
+            if late >= 0 or late < -PULSE_S:
                 if late > PULSE_S:
                     # The device slept.
                     self._engine.want_heads()

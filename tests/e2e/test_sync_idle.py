@@ -1,0 +1,58 @@
+"""A client with nothing to do asks for the heads now and then, and for nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from parley.client import Chat
+from parley.stack import Status
+from tests.chaos.fault_proxy import FaultProxy
+from tests.e2e.sync_people import PASSWORD, chatting, sign_up, until
+
+INTERVAL_S = 0.2
+INTERVALS = 10
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_an_idle_client_asks_for_the_heads_once_in_an_interval_and_for_nothing_else(
+    stack: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_live: bool
+) -> None:
+    waits: list[bool] = []
+
+    def wait_s(is_live: bool, _: object) -> float:
+        waits.append(is_live)
+        return INTERVAL_S
+
+    monkeypatch.setattr("parley.client.heads_wait_s", wait_s)
+    ann, bob = await sign_up(stack, "Ann"), await sign_up(stack, "Bob")
+    async with (
+        FaultProxy(stack.api_url, 1).serving() as proxy,
+        chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
+        Chat(proxy.url, stack.publishable_key, tmp_path / "bob.db", live=is_live) as bobs,
+    ):
+        await bobs.sign_in(bob.email, PASSWORD)
+        room = await anns.create_room("quiet", [bob.user_id])
+        await anns.send(room.id, "good night")
+        await anns.settled()
+        await until(lambda: len(bobs.rooms()) == 1 and bobs.messages(room.id))
+        await until(lambda: bobs.is_live == is_live and not bobs.outbox())
+        await until(lambda: waits and waits[-1] == is_live)
+
+        async def pass_by(intervals: int) -> None:
+            ends = len(waits) + intervals
+            await until(lambda: len(waits) >= ends)
+
+        # Whatever was still on its way has had two intervals to arrive.
+        await pass_by(2)
+        before = proxy.requests.copy()
+        await pass_by(INTERVALS)
+        spent = proxy.requests - before
+        # A slow answer may serve two intervals; the first and the last may be on either side.
+        assert set(spent) == {"list_heads"}
+        assert spent["list_heads"] <= INTERVALS + 1
+
+        # The control: what is said is noticed by the same client.
+        await anns.send(room.id, "good morning")
+        await until(lambda: bobs.messages(room.id)[-1].body == "good morning")
