@@ -72,7 +72,11 @@ def read(response: httpx.Response, result: TypeAdapter[T]) -> T:
     """Return the result that a response holds. Raises ApiError for a refusal."""
     if not response.is_success:
         raise refusal_in(response)
-    return result.validate_python(parse(response.content) if response.content else None)
+    value = parse(response.content) if response.content else None
+    if isinstance(value, dict) and value and all(each is None for each in value.values()):
+        # A function that returns no row: PostgREST prints the columns of the row all the same.
+        value = None
+    return result.validate_python(value)
 
 
 def refusal_in(response: httpx.Response) -> ApiError:

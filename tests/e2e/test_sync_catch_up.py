@@ -69,6 +69,7 @@ async def test_deeds_done_offline_are_done_in_order_when_the_server_is_back(
         sent = await anns.send(room.id, "one")
         await anns.edit(sent, "one, edited")
         await anns.react(sent, "👍")
+        await anns.unreact(sent, "😂")
         gone = await anns.send(room.id, "two")
         await anns.delete(gone)
         await anns.send(room.id, "three")

@@ -173,6 +173,10 @@ class Sender:
             if is_transient(error):
                 raise
             self._reject(item, error.slug)
+        except (ValueError, KeyError, TypeError) as error:
+            # An answer that makes no sense is as good as none, and no reason to stop other rooms.
+            logger.warning("doing it again later: %r", error)
+            self._hold(item.room_id, SLOW_DOWN_S)
         else:
             self._accept(item, row)
 
