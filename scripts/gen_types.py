@@ -11,7 +11,10 @@ from typing import Annotated
 import typer
 
 from parley.cli.types import generate
+from parley.codegen.files import check as check_files
+from parley.codegen.files import write
 from parley.errors import ParleyError
+from parley.inspection.promises import promises_file
 from parley.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +28,7 @@ def main(
         bool, typer.Option(help="Write nothing; exit 1 with a diff when a file is stale.")
     ] = False,
 ) -> None:
-    """Generate src/parley/models.py, api.py, api_sync.py, docs/api.md and docs/errors.md."""
+    """Generate src/parley/models.py, api.py, api_sync.py, inspection/promises.txt and docs."""
     try:
         if db_url is not None:
             generate_from(db_url, check)
@@ -38,11 +41,17 @@ def main(
 
 def generate_from(url: str, only_check: bool) -> None:
     """Write or check the files of the repository. Raises ParleyError."""
+    package = ROOT / "src" / "parley"
+    promises = promises_file(url, package / "inspection")
+    if only_check:
+        check_files(promises)
+    else:
+        write(promises)
     generate(
         url,
         ("chat",),
         hints_file=ROOT / "supabase" / "types.toml",
-        output=ROOT / "src" / "parley",
+        output=package,
         docs=ROOT / "docs",
         only_check=only_check,
     )

@@ -11,6 +11,11 @@ delete from supabase_migrations.schema_migrations where version like '20261121__
 
 do $$
 begin
+  -- pg_cron is optional, and so is our job.
+  if to_regclass('cron.job') is not null then
+    perform cron.unschedule(jobid) from cron.job where command ~ '\mchat\.run_maintenance\M';
+  end if;
+
   if exists (
     select from pg_policies as p
     where p.schemaname = 'realtime'

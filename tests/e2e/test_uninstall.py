@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.e2e.test_doctor_database import FAKE_CRON
+
 SUPABASE = Path(__file__).parent.parent.parent / "supabase"
 
 LEFT = """
@@ -24,6 +26,14 @@ select 'migration ' || version from supabase_migrations.schema_migrations
 def left(connection: psycopg.Connection) -> list[str]:
     """Return what there is of Parley."""
     return [name for (name,) in connection.execute(LEFT.encode()).fetchall()]
+
+
+async def test_uninstalling_stops_the_job_and_no_other(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(FAKE_CRON.encode())
+        connection.execute("insert into cron.job (jobname, command) values ('other', 'select 1')")
+        connection.execute((SUPABASE / "uninstall.sql").read_bytes())
+        assert connection.execute("select jobname from cron.job").fetchall() == [("other",)]
 
 
 async def test_uninstalling_leaves_nothing_and_installing_again_works(database: str) -> None:
