@@ -1,7 +1,8 @@
-"""A front door in front of the front door: it can be cut, and it mistreats broadcasts.
+"""A front door in front of the front door: it can be cut, loses answers, and mistreats broadcasts.
 
-Requests go through as they are, unless the line is cut. Of what Realtime sends, broadcasts may be
-dropped, sent twice, held back until the next one, or delayed; everything else passes.
+Requests go through as they are, unless the line is cut; an answer may be lost, when what was asked
+for is done. Of what Realtime sends, broadcasts may be dropped, sent twice, held back until the next
+one, or delayed; everything else passes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Faults:
     duplicate: float = 0.0
     reorder: float = 0.0
     delay_s: float = 0.0
+    lose: float = 0.0
+    """Answers that never arrive."""
     is_cut: bool = False
     """Requests are refused."""
     is_silent: bool = False
@@ -93,6 +96,10 @@ class FaultProxy:
                 data=await request.read(),
             ) as answer:
                 content = await answer.read()
+                if self._chance.random() < self.faults.lose:
+                    self.faults.counts["answers lost"] += 1
+                    if request.transport is not None:
+                        request.transport.abort()
                 kept = {
                     name: value
                     for name, value in answer.headers.items()
@@ -113,9 +120,10 @@ class FaultProxy:
         self._sockets.add(client)
         down = asyncio.create_task(self._pass_down(upstream, client))
         try:
-            async for message in client:
-                if message.type is aiohttp.WSMsgType.TEXT:
-                    await upstream.send_str(message.data)
+            with suppress(ConnectionError):
+                async for message in client:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        await upstream.send_str(message.data)
         finally:
             self._sockets.discard(client)
             down.cancel()

@@ -1,4 +1,4 @@
-"""What must be true when it is quiet: copies against views, numbers against heads.
+"""What must be true of a copy when it is quiet: it is what its owner's view shows, row by row.
 
 The checker knows nothing of the client but its file: it reads the rows, and compares them with
 what row level security shows that person now.
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.rows import dict_row
 
 VOLATILE = {"rev", "last_seq", "active_at", "touched", "newest_visible_after"}
 """Columns of a room that move without the row being part of a step."""
@@ -48,6 +47,16 @@ OWN_ROWS: dict[str, LiteralString] = {
     "notifications": "select to_jsonb(m) from chat.notifications as m where user_id = %s",
 }
 
+TWICE = """
+select room_id, client_id, count(*) from (
+  select room_id, sender_id, client_id from messages where client_id is not null
+  union all
+  select room_id, (select user_id from account), client_id from outbox
+  where kind = 'send' and state in ('pending', 'sent')
+) group by room_id, sender_id, client_id having count(*) > 1
+"""
+FULLY = "integrity-check"
+
 
 @dataclass
 class Findings:
@@ -57,9 +66,11 @@ class Findings:
     """The server shows it, and the copy has not (or an older one)."""
     surplus: list[str] = field(default_factory=list)
     """The copy has it, and the server does not show it."""
+    duplicated: list[str] = field(default_factory=list)
+    """A message that is shown twice."""
 
     def __bool__(self) -> bool:
-        return bool(self.missed or self.surplus)
+        return bool(self.missed or self.surplus or self.duplicated)
 
     def compare(self, what: str, here: Iterable[Any], there: Iterable[Any], kind: str) -> None:
         """Compare rows by key, and what they say."""
@@ -123,7 +134,23 @@ def compare_copy(path: Path, db_url: str, user_id: str, name: str) -> Findings:
                 f"{name}: {kind} of a room that is not theirs, {each}"
                 for each in held - rooms.keys()
             ]
+        findings.duplicated += [f"{name}: {tuple(row)}" for row in copy.execute(TWICE)]
+        if not findings:
+            copy.rollback()
+            check_search(findings, copy, name)
     return findings
+
+
+def check_search(findings: Findings, copy: sqlite3.Connection, name: str) -> None:
+    """What is found are the words of the messages that are there, and no others."""
+    try:
+        copy.execute("insert into message_search (message_search, rank) values (?, 1)", [FULLY])
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        findings.surplus.append(f"{name}: the search index is not that of the messages")
+    finally:
+        copy.rollback()
 
 
 def compare_room(  # noqa: PLR0917
@@ -174,37 +201,3 @@ def compare_room(  # noqa: PLR0917
     ]
     if seqs != list(range(first, first + len(seqs))):
         findings.missed.append(f"{what}: the range has a gap")
-
-
-def check_numbers(db_url: str) -> list[str]:
-    """What is wrong with the numbers of the database itself."""
-    checks: dict[str, LiteralString] = {
-        "seq has a gap or a duplicate": (
-            "select r.id from chat.rooms as r left join lateral ("
-            "  select count(*) as n, min(seq) as low, max(seq) as high from chat.messages as m"
-            "  where m.room_id = r.id) as c on true"
-            " where c.n <> r.last_seq - r.floor_seq"
-            " or (c.n > 0 and (c.low <> r.floor_seq + 1 or c.high <> r.last_seq))"
-        ),
-        "a row is above the head": (
-            "select r.id from chat.rooms as r where exists ("
-            "  select from chat.messages as m where m.room_id = r.id and m.rev > r.rev)"
-        ),
-        "a message was sent twice": (
-            "select client_id from chat.messages where client_id is not null"
-            " group by room_id, sender_id, client_id having count(*) > 1"
-        ),
-    }
-    with psycopg.connect(db_url, row_factory=dict_row) as connection:
-        return [
-            f"{what}: {row}" for what, query in checks.items() for row in connection.execute(query)
-        ]
-
-
-def check_sends(db_url: str, acknowledged: set[str]) -> list[str]:
-    """Which acknowledged sends are not there exactly once (retention aside)."""
-    with psycopg.connect(db_url) as connection:
-        known = {
-            str(row[0]) for row in connection.execute("select client_id from chat_private.sends")
-        }
-    return sorted(acknowledged - known)

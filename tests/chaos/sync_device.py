@@ -31,8 +31,6 @@ from parley.sync.steps import Step
 from parley.sync.store import Store
 
 EMOJI = ("👍", "❤️", "😂")
-NAIVE = ("created_at", "no_from", "no_timer", "pull_once")
-"""The mistakes that the checker must notice."""
 
 
 class Journal:
@@ -44,6 +42,18 @@ class Journal:
     def note(self, what: str, client_id: str, room_id: str) -> None:
         """Write one line."""
         os.write(self._file, f"{what} {client_id} {room_id}\n".encode())
+
+
+class Clock:
+    """The clock of a device, which is wrong, and set anew now and then."""
+
+    def __init__(self, skew_s: float) -> None:
+        self.skew_s = skew_s
+        self._real = time.time
+
+    def time(self) -> float:
+        """Unix seconds, as this device has them."""
+        return self._real() + self.skew_s
 
 
 def be_naive(mistake: str) -> None:
@@ -59,21 +69,6 @@ def be_naive(mistake: str) -> None:
         Store.apply_step = apply_step  # type: ignore[method-assign]
     elif mistake == "no_timer":
         engine_module.Engine.want_heads = lambda self: None  # type: ignore[method-assign]
-    elif mistake == "pull_once":
-
-        async def catch_up(self: Engine) -> None:
-            async with self._pulling:
-                if self._last_heads is None:
-                    await self._compare_heads()
-                self._heads_wanted = False
-                for _ in range(2):
-                    behind = self._behind()
-                    # Rooms that are new are fetched; what was told is pulled once.
-                    if behind:
-                        self._told.clear()
-                        await self._pull(behind)
-
-        Engine.catch_up = catch_up  # type: ignore[method-assign]
     elif mistake == "created_at":
         pull = Engine._pull
 
@@ -115,18 +110,22 @@ def keep_journal(journal: Journal) -> None:
     Sender._accept = noting  # type: ignore[method-assign]
 
 
-async def do_deed(chat: Chat, chance: random.Random, journal: Journal, who: str) -> None:
+async def do_deed(
+    chat: Chat, chance: random.Random, journal: Journal, who: str, public: list[str]
+) -> None:
     """One random thing that somebody does."""
     rooms = chat.rooms(page_size=20)
-    if not rooms:
+    if not rooms or chance.random() < 0.02:
+        with suppress(ParleyError):
+            await chat.join_room(chance.choice(public))
         return
     room_id = chance.choice(rooms).id
     shown = chat.messages(room_id, page_size=30)
     mine = [each for each in shown if each.sender_id == chat.me and each.kind == "text"]
     numbered = [each for each in shown if each.seq is not None and each.kind == "text"]
     deed = chance.choices(
-        ("send", "burst", "edit", "delete", "react", "unreact", "read", "older", "look"),
-        (50, 5, 10, 5, 10, 5, 8, 1, 2),
+        ("send", "burst", "edit", "delete", "react", "unreact", "mark", "older", "look", "leave"),
+        (50, 5, 10, 5, 10, 5, 8, 2, 2, 1),
     )[0]
     with suppress(ParleyError):
         if deed in ("send", "burst"):
@@ -141,26 +140,29 @@ async def do_deed(chat: Chat, chance: random.Random, journal: Journal, who: str)
             await chat.react(chance.choice(numbered), chance.choice(EMOJI))
         elif deed == "unreact" and numbered:
             await chat.unreact(chance.choice(numbered), chance.choice(EMOJI))
-        elif deed == "read":
+        elif deed == "mark":
             await chat.mark_read(room_id)
         elif deed == "look":
             chat.open(room_id)
         elif deed == "older":
             await chat.older(room_id, 40)
+        elif deed == "leave" and who != "Ann":
+            await chat.leave_room(room_id)
 
 
-async def read_commands(work: asyncio.Event) -> None:
-    """``work`` and ``rest``, a line each, until the pipe is closed."""
+async def read_commands(work: asyncio.Event, clock: Clock) -> None:
+    """``work``, ``rest`` and ``skew SECONDS``, a line each, until the pipe is closed."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
-        if line.strip() == b"work":
+        word, *rest = line.decode().split()
+        if word == "skew":
+            clock.skew_s = float(rest[0])
+        elif word == "work":
             work.set()
         else:
             work.clear()
-            sys.stdout.write("resting\n")
-            sys.stdout.flush()
 
 
 async def main(options: dict[str, Any]) -> None:
@@ -175,8 +177,8 @@ async def main(options: dict[str, Any]) -> None:
     live_module.RETRY_MOST_S = 1.0
     engine_module.RETRY_MOST_S = 1.0
     sender_module.RETRY_MOST_S = 1.0
-    real, skew = time.time, options["skew_s"]
-    time.time = lambda: real() + skew
+    clock = Clock(options["skew_s"])
+    time.time = clock.time
     work = asyncio.Event()
     async with Chat(options["url"], options["key"], Path(options["store"])) as chat:
         while not chat.is_signed_in:
@@ -184,9 +186,7 @@ async def main(options: dict[str, Any]) -> None:
                 await chat.sign_in(options["email"], options["password"])
             except ParleyError:
                 await asyncio.sleep(0.2)
-        commands = asyncio.create_task(read_commands(work))
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        commands = asyncio.create_task(read_commands(work, clock))
         while not commands.done():
             assert chat._work is not None
             if chat._work.done():
@@ -198,12 +198,12 @@ async def main(options: dict[str, Any]) -> None:
             waiting = asyncio.create_task(work.wait())
             await asyncio.wait([waiting, commands], return_when=asyncio.FIRST_COMPLETED)
             if waiting.done() and work.is_set():
-                await do_deed(chat, chance, journal, options["name"])
+                await do_deed(chat, chance, journal, options["name"], options["public"])
                 await asyncio.sleep(chance.expovariate(1 / options["every_s"]))
             else:
                 waiting.cancel()
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.ERROR, format=f"%(asctime)s {os.getpid()} %(message)s")
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s {os.getpid()} %(message)s")
     asyncio.run(main(json.loads(sys.argv[1])))

@@ -23,13 +23,36 @@ import psycopg
 from parley.stack import Stack
 from parley.stack.postgres import Postgres
 from parley.stack.state import State
+from tests.chaos.deck import Deck
 from tests.chaos.fault_proxy import FaultProxy
-from tests.chaos.sync_checker import Findings, check_numbers, check_sends, compare_copy
+from tests.chaos.sync_checker import Findings, compare_copy
+from tests.chaos.sync_numbers import (
+    begin_noting,
+    check_numbers,
+    check_sends,
+    check_twice,
+    count_deadlocks,
+    given_out,
+)
 from tests.chaos.sync_writers import Writer, Written
 from tests.e2e.sync_people import PASSWORD, Account, sign_up
 
 QUIET_S = 40.0
 DAY_S = 86_400.0
+SKEWS_S = (0.0, -DAY_S, DAY_S, 3600.0, -3600.0)
+FATES = {
+    "kill device": 6,
+    "set clock": 2,
+    "cut sockets": 4,
+    "cut line": 3,
+    "mute line": 2,
+    "bad line": 6,
+    "gateway": 1,
+    "lite": 1,
+    "postgres": 1,
+}
+PROFILES = ("plain", "lossy")
+LAST_LINES = 20
 
 
 @dataclass
@@ -40,19 +63,22 @@ class Device:
     proxy: FaultProxy
     store: Path
     journal: Path
+    log: Path
     options: dict[str, Any]
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start the process."""
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.chaos.sync_device",
-            json.dumps(self.options),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-        )
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.chaos.sync_device",
+                json.dumps(self.options),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log,
+            )
 
     def tell(self, word: str) -> None:
         """Let it work or rest."""
@@ -89,11 +115,16 @@ class Verdict:
     """What was found at the quiet points."""
 
     missed: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
     surplus: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     quiet_points: int = 0
     longest_s: float = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.missed or self.duplicated or self.surplus or self.lost or self.wrong)
 
 
 class World:
@@ -109,8 +140,11 @@ class World:
         self.verdict = Verdict()
         self.faults: Counter[str] = Counter()
         self.forgiven: set[str] = set()
+        self.profile = PROFILES[0]
+        self._fates = Deck(FATES, self.chance)
         self._writing = asyncio.Event()
         self._copied: set[str] | None = None
+        self._undone = (0, 0)
 
     @property
     def db_url(self) -> str:
@@ -123,7 +157,9 @@ class World:
         for number, account in enumerate(accounts):
             proxy = FaultProxy(self.stack.status.api_url, self.chance.randrange(10**9))
             await exits.enter_async_context(proxy.serving())
-            store, journal = (self.folder / f"{account.name}.{each}" for each in ("db", "log"))
+            store, journal, log = (
+                self.folder / f"{account.name}.{each}" for each in ("db", "journal", "log")
+            )
             options = {
                 "url": proxy.url,
                 "key": self.stack.status.publishable_key,
@@ -134,18 +170,27 @@ class World:
                 "name": account.name,
                 "seed": self.chance.randrange(10**9),
                 "every_s": 0.2,
-                "skew_s": (0, -DAY_S, DAY_S, 3600)[number % 4],
+                "skew_s": SKEWS_S[number % len(SKEWS_S)],
                 "naive": naive,
+                "public": [],
             }
-            device = Device(account, proxy, store, journal, options)
+            device = Device(account, proxy, store, journal, log, options)
             exits.push_async_callback(device.kill)
             self.devices.append(device)
 
-    async def make_rooms(self, fanout_limit: int) -> None:
-        """Small, large, public, since_join and direct rooms, owned by the first person."""
+    async def make_rooms(self, fanout_limit: int, sends_per_second: int) -> None:
+        """Small, large, public, since_join and direct rooms, owned by the first person.
+
+        The last person is in none of them.
+        """
         ids = [each.account.user_id for each in self.devices]
+        begin_noting(self.stack.status.admin_db_url)
         with psycopg.connect(self.db_url) as connection:
-            connection.execute("update chat_private.settings set fanout_limit = %s", [fanout_limit])
+            connection.execute(
+                "update chat_private.settings"
+                " set fanout_limit = %s, sends_per_second = %s, send_burst = 20 * %s",
+                [fanout_limit, sends_per_second, sends_per_second],
+            )
         with psycopg.connect(self.db_url) as connection:
             connection.execute(
                 "select set_config('request.jwt.claims', %s, true),"
@@ -156,8 +201,8 @@ class World:
                 ("small", ids[1:3], False, "all"),
                 ("young", ids[1:3], False, "since_join"),
                 ("public", ids[1:2], True, "all"),
-                ("large", ids[1:], False, "all"),
-                ("crowd", ids[1:], True, "since_join"),
+                ("large", ids[1:-1], False, "all"),
+                ("crowd", ids[1:-1], True, "since_join"),
             ]
             for name, people, is_public, history in plans:
                 row = connection.execute(
@@ -167,6 +212,9 @@ class World:
                 ).fetchone()
                 assert row is not None
                 self.rooms.append(str(row[0]))
+                if is_public:
+                    for device in self.devices:
+                        device.options["public"].append(str(row[0]))
             row = connection.execute("select id from chat.open_direct(%s)", [ids[1]]).fetchone()
             assert row is not None
             self.rooms.append(str(row[0]))
@@ -215,15 +263,15 @@ class World:
         """One fault."""
         device = self.chance.choice(self.devices)
         faults = device.proxy.faults
-        kind = self.chance.choices(
-            ("kill device", "cut sockets", "cut line", "bad line", "gateway", "lite", "postgres"),
-            (6, 4, 3, 6, 1, 1, 1),
-        )[0]
+        kind = self._fates.draw()
         self.faults[kind] += 1
         if kind == "kill device":
             await device.kill()
             await device.start()
             device.tell("work")
+        elif kind == "set clock":
+            device.options["skew_s"] = self.chance.choice(SKEWS_S)
+            device.tell(f"skew {device.options['skew_s']}")
         elif kind == "cut sockets":
             await device.proxy.cut_sockets()
         elif kind == "cut line":
@@ -231,11 +279,14 @@ class World:
             await device.proxy.cut_sockets()
             await asyncio.sleep(self.chance.uniform(0.2, 1.5))
             faults.is_cut = False
+        elif kind == "mute line":
+            faults.is_silent = not faults.is_silent
         elif kind == "bad line":
             faults.drop, faults.duplicate, faults.reorder = (
                 self.chance.choice((0.0, 0.1, 0.4)) for _ in range(3)
             )
             faults.delay_s = self.chance.choice((0.0, 0.05))
+            faults.lose = self.chance.choice((0.0, 0.0, 0.2))
         else:
             # SIGQUIT is Postgres' immediate shutdown; the others get no chance to say goodbye.
             pid = self.stack.status.parts[kind].pid
@@ -250,7 +301,9 @@ class World:
             device.tell("rest")
             if heal:
                 faults = device.proxy.faults
-                faults.drop = faults.duplicate = faults.reorder = faults.delay_s = 0.0
+                faults.drop = faults.duplicate = faults.reorder = 0.0
+                faults.delay_s = faults.lose = 0.0
+                faults.is_silent = False
         began = time.monotonic()
         found: list[Findings] = []
         problems: list[str] = []
@@ -269,6 +322,8 @@ class World:
         for each in found:
             self.verdict.missed += each.missed
             self.verdict.surplus += each.surplus
+            self.verdict.duplicated += each.duplicated
+        self.verdict.duplicated += check_twice(self.db_url)
         self.verdict.wrong += problems + check_numbers(self.db_url)
         acknowledged = self.written.acknowledged.union(
             *(each.noted("acknowledged") for each in self.devices)
@@ -302,14 +357,14 @@ class World:
         return problems
 
     async def copy_database(self) -> None:
-        """Stop, and put a copy of the database aside."""
+        """Stop, and put a copy of the database aside; go on with the other Realtime profile."""
         await self._offline(lambda data, aside: shutil.rmtree(aside, ignore_errors=True))
         self._copied = self.everything_sent()
 
     async def restore_database(self) -> None:
         """Stop, put the copy in the database's place, and begin a new timeline."""
         assert self._copied is not None
-        sent = self.everything_sent()
+        sent, before = self.everything_sent(), self.given_out()
 
         def put_back(data: Path, aside: Path) -> None:
             shutil.rmtree(data)
@@ -319,6 +374,11 @@ class World:
             connection.execute("select chat_private.start_timeline()")
         # What was sent after the copy was made is gone, as it is with every restore.
         self.forgiven |= sent - self._copied
+        self.written.forget()
+        self._undone = tuple(  # type: ignore[assignment]
+            undone + was - now
+            for undone, was, now in zip(self._undone, before, self.given_out(), strict=True)
+        )
         for device in self.devices:
             device.proxy.faults.is_cut = False
         self.faults["restore"] += 1
@@ -342,17 +402,34 @@ class World:
         words = (aside, data) if restore else (data, aside)
         copying = await asyncio.create_subprocess_exec("cp", "-a", *map(str, words))
         assert await copying.wait() == 0
+        # The front door keeps its port, and is of the other kind from now on.
+        self.profile = PROFILES[1 - PROFILES.index(self.profile)]
+        self.faults[f"{self.profile} Realtime"] += 1
+        self.stack = Stack(self.stack.home, port=0, db_port=0, realtime=self.profile)
         await self.stack.up()
         for device in self.devices:
             device.proxy.upstream = self.stack.status.api_url
             device.proxy.faults.is_cut = restore
 
-    def changes(self) -> int:
-        """How many numbers rooms and people have given out."""
-        with psycopg.connect(self.db_url) as connection:
-            row = connection.execute(
-                "select (select sum(rev) from chat.rooms)"
-                " + (select sum(rev) from chat_private.user_streams)"
-            ).fetchone()
-        assert row is not None
-        return int(row[0])
+    async def stop(self) -> None:
+        """Stop the servers."""
+        await self.stack.down()
+
+    def last_words(self) -> str:
+        """What the devices and the front door logged last."""
+        logs = [device.log for device in self.devices]
+        logs.append(Path(self.stack.status.parts["gateway"].log))
+        return "".join(
+            f"--- {log.name}\n" + "".join(log.open(errors="replace").readlines()[-LAST_LINES:])
+            for log in logs
+        )
+
+    def given_out(self) -> tuple[int, int]:
+        """How many numbers have been given out and epochs begun, restores included."""
+        numbers, epochs = given_out(self.db_url)
+        return numbers + self._undone[0], epochs + self._undone[1]
+
+    @property
+    def deadlocks(self) -> int:
+        """How often anybody ran into one, devices included."""
+        return count_deadlocks(Path(self.stack.status.parts["postgres"].log))

@@ -19,6 +19,7 @@ from tests.unit.sync_fakes import ME, ROOM, FakeServer
 
 ROUNDS = 4
 CLIENTS = ("created_at", "no_from", "no_timer", "")
+"""The mistakes that must be noticed; the last one makes none."""
 
 
 async def try_client(here: World, naive: str) -> Verdict:
@@ -40,10 +41,7 @@ async def try_client(here: World, naive: str) -> Verdict:
 
 async def test_naive_clients_are_found_out_and_ours_is_not() -> None:
     async with world() as here, here.writing(writers=2, every_s=0.05):
-        verdicts = {
-            naive: await try_client(here, naive)
-            for naive in ("created_at", "no_from", "no_timer", "")
-        }
+        verdicts = {naive: await try_client(here, naive) for naive in CLIENTS}
     missed = {naive: len(verdict.missed) for naive, verdict in verdicts.items()}
     sys.stdout.write(f"missed {missed}\n")
     ours = verdicts.pop("")
