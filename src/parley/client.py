@@ -236,11 +236,15 @@ class Chat(Screen):
         """The server answered; its broadcast is probably on the way already."""
         stream = None if item.kind in MARK_KINDS else item.room_id
         if number is not None:
-            wait = GRACE_S if self.is_live else 0.0
-            asyncio.get_running_loop().call_later(wait, self._engine.tell, stream, number)
+            loop = asyncio.get_running_loop()
+            loop.call_later(GRACE_S if self.is_live else 0, self._tell, stream, number)
         else:
             self._engine.want_heads()
         self._emit([Change(UUID(item.room_id))])
+
+    def _tell(self, stream: str | None, number: int) -> None:
+        if self._work is not None:  # else we have stopped meanwhile
+            self._engine.tell(stream, number)
 
 
 connect = Chat

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from parley.client import Chat
+from parley.client import GRACE_S, Chat
 from parley.errors import RoomNotFound, SignInRequired, Unreachable
 from parley.stack import Status
 from parley.sync.faults import OtherAccount
@@ -248,3 +248,22 @@ async def test_older_messages_come_page_by_page_and_stay_in_step(
             assert await bobs.older(room.id) == 0
             assert len(bobs.messages(room.id, page_size=1000)) == 260
             assert await bobs.verify() == []
+
+
+async def test_closing_right_after_an_answer_leaves_nothing_behind(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    failures: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    try:
+        async with chatting(stack, ann, tmp_path / "ann.db") as anns:
+            room = await anns.create_room("short", [bob.user_id])
+            await until(lambda: anns.is_live)
+            await anns.send(room.id, "bye")
+            await anns.settled()
+        await asyncio.sleep(2 * GRACE_S)
+    finally:
+        loop.set_exception_handler(None)
+    assert failures == []

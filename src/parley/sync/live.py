@@ -239,6 +239,9 @@ class Live:
 
     def _move_on(self, payload: Mapping[str, Any]) -> None:
         """Follow a room to its next epoch: not all at the same moment."""
+        if self._socket is None:
+            # Whoever listens again compares heads.
+            return
         if isinstance(payload.get("epoch"), int):
             self._epochs[payload["room_id"]] = payload["epoch"]
             self._wake.set()
