@@ -187,3 +187,33 @@ async def test_the_command_says_what_it_added(database: str, words: list[str]) -
         "messages": 10,
     }
     assert "there already" in run(*scale).stderr
+
+
+def test_numbers_without_people_are_a_usage_error(database: str) -> None:
+    for words in (("--rooms", "5"), ("--messages", "5"), ("--users", "3", "--until", "tomorrow")):
+        done = subprocess.run(
+            [sys.executable, "-m", "parley.cli", "seed", "--db-url", database, *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (2, ""), words
+    assert counts(database)[0] == 0
+
+
+def test_the_day_may_be_named_so_that_any_day_makes_the_same(database: str) -> None:
+    options = ("--users", "60", "--rooms", "60", "--messages", "2500", "--until", "2026-03-01")
+    subprocess.run(
+        [sys.executable, "-m", "parley.cli", "seed", "--db-url", database, *options],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    plan = Plan(Scale(60, 60, 2500, 1), dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
+    with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "select id, created_at from chat.messages where room_id = %s order by seq",
+            (plan.rooms[0].id,),
+        ).fetchall()
+    assert found == [(each.id, each.created_at) for each in plan.messages(plan.rooms[0])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,16 @@ async def test_a_database_that_is_away_is_one_sentence_and_a_remedy(tmp_path: Pa
 
 
 async def test_typescript_comes_from_the_supabase_cli(stack: Status, tmp_path: Path) -> None:
-    url = f"{stack.db_url}?sslmode=disable"
-    made = types("--db-url", url, "--lang", "typescript", folder=tmp_path)
+    made = types("--db-url", stack.db_url, "--lang", "typescript", folder=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "send_message" in made.stdout and "export type Database" in made.stdout
+    assert made.stdout.lstrip().startswith("export type Json"), "words are in the way"
+
+
+async def test_programs_are_told_what_was_written(stack: Status, tmp_path: Path) -> None:
+    options = ("--db-url", stack.db_url, "--schema", "storage", "--schema", "auth", "--json")
+    files = ["models.py", "api.py", "api_sync.py"]
+    for written in (files, []):
+        made = types(*options, folder=tmp_path)
+        assert json.loads(made.stdout) == {"files": files, "written": written, "skipped": []}
+    assert "class StorageObjectsRow(Row)" in (tmp_path / "models.py").read_text()

@@ -6,12 +6,14 @@ import sys
 
 import typer
 
+from parley.cli.doctor import doctor
 from parley.cli.import_ import import_
 from parley.cli.local import commands as local_commands
+from parley.cli.logs import logs
 from parley.cli.seed import seed
 from parley.cli.send import send
 from parley.cli.tail import tail
-from parley.cli.types import commands as types_commands
+from parley.cli.types import types
 from parley.cli.verify import verify
 from parley.errors import ParleyError
 
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (*local_commands, *types_commands, seed, tail, send, verify):
+for command in (*local_commands, logs, doctor, seed, types, tail, send, verify):
     app.command()(command)
 app.command("import")(import_)
 

@@ -28,7 +28,11 @@ def import_(
     data: Annotated[Path | None, typer.Option(help="State folder of the local stack.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Import messages from JSONL, with their times, into rooms without messages of their own."""
+    """Import messages of another system from JSONL, with their times.
+
+    They go into rooms without messages of their own; importing again adds nothing. The shape of a
+    line is in docs/operations.md.
+    """
     url = db_url or local_url(find_home(data))
     with shown_bars(words) as report:
         done = import_files(url, files, report)

@@ -7,8 +7,6 @@ import json
 import logging
 import signal
 import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,18 +14,11 @@ import typer
 from rich.console import Console
 
 from parley.cli.progress import shown_progress
-from parley.errors import NotRunning
-from parley.inspection import inspect_database
 from parley.stack import Stack, Status
 from parley.stack.control import remove, start_detached, stop
-from parley.stack.doctor import examine
-from parley.stack.lock import is_supervised
 from parley.stack.profile import RealtimeProfile
-from parley.stack.project import Project
-from parley.stack.state import State, find_home
+from parley.stack.state import find_home
 from parley.stack.status import read_status
-
-FOLLOW_SECONDS = 0.2
 
 words = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -39,6 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def up(
+    *,
     data: Data = None,
     port: Annotated[
         int | None, typer.Option(help="Port of the front door; 0 takes a free one.")
@@ -53,7 +45,10 @@ def up(
             "events as on a bad day. Remembered; at first plain."
         ),
     ] = None,
-    detach: Annotated[bool, typer.Option(help="Return when it is ready.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the status as JSON once it is ready.")
+    ] = False,
 ) -> None:
     """Start the stack, apply pending migrations and stay until Ctrl-C."""
     home = find_home(data)
@@ -67,16 +62,19 @@ def up(
         ]
         with shown_progress(words) as progress, progress.step("Stack"):
             status = asyncio.run(start_detached(home, arguments))
-        introduce(status)
+        introduce(status, as_json)
     else:
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
-        asyncio.run(stay_up(home, port, db_port, realtime))
+        asyncio.run(stay_up(home, port, db_port, realtime, as_json))
 
 
-def down(data: Data = None) -> None:
+def down(data: Data = None, as_json: AsJson = False) -> None:
     """Stop the stack; its data stays."""
     home = find_home(data)
     stopped = asyncio.run(stop(home))
+    if as_json:
+        sys.stdout.write(json.dumps({"data": str(home), "stopped": stopped}) + "\n")
+        return
     words.print(f"Stopped the stack in {home}." if stopped else f"No stack runs from {home}.")
 
 
@@ -86,65 +84,14 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     sys.stdout.write(found.to_json() + "\n" if as_json else describe(found))
 
 
-def reset(data: Data = None) -> None:
+def reset(data: Data = None, as_json: AsJson = False) -> None:
     """Stop the stack and delete its database, files, keys and logs."""
     home = find_home(data)
     asyncio.run(stop_and_remove(home))
-    words.print(f"Deleted the stack in {home}.")
-
-
-def logs(
-    part: Annotated[
-        str | None, typer.Argument(help="postgres, lite, gateway or supervisor; else all.")
-    ] = None,
-    data: Data = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option(help="How many lines of each log.")] = 50,
-) -> None:
-    """Print the ends of the logs."""
-    folder = find_home(data) / "logs"
-    paths = sorted(folder.glob(f"{part or '*'}.log"))
-    if not paths:
-        raise NotRunning(f"There are no logs of {part or 'a stack'} in {folder}.", "Is it started?")
-    offsets: dict[Path, int] = {}
-    for path in paths:
-        content = path.read_bytes()
-        offsets[path] = len(content)
-        show_lines(path, content.decode(errors="replace").splitlines()[-lines:], len(paths) > 1)
-    while follow:
-        time.sleep(FOLLOW_SECONDS)
-        for path in paths:
-            with path.open("rb") as file:
-                file.seek(offsets[path])
-                content = file.read()
-            end = content.rfind(b"\n") + 1
-            offsets[path] += end
-            show_lines(path, content[:end].decode(errors="replace").splitlines(), len(paths) > 1)
-
-
-def doctor(
-    db_url: Annotated[
-        str | None, typer.Option(help="A database, for example a hosted one, instead of the stack.")
-    ] = None,
-    data: Data = None,
-    as_json: AsJson = False,
-) -> None:
-    """Look at the stack, or at a database, and say what is wrong."""
-    home = find_home(data)
-    findings = [] if db_url else asyncio.run(examine(home))
-    is_ours = "chat" in Project.find().section("api").get("schemas", [])
-    state = State.load(home) if is_ours and not db_url and is_supervised(home) else None
-    if db_url or state:
-        findings += inspect_database(db_url or (state.db_url if state else ""))
     if as_json:
-        sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
-    else:
-        for finding in findings:
-            sys.stdout.write(f"{'✓' if finding.good else '✗'} {finding.name}: {finding.detail}\n")
-            if not finding.good:
-                sys.stdout.write(f"  {finding.hint}\n")
-    if not all(finding.good for finding in findings):
-        raise typer.Exit(1)
+        sys.stdout.write(json.dumps({"data": str(home), "deleted": True}) + "\n")
+        return
+    words.print(f"Deleted the stack in {home}.")
 
 
 async def stop_and_remove(home: Path) -> None:
@@ -154,7 +101,11 @@ async def stop_and_remove(home: Path) -> None:
 
 
 async def stay_up(
-    home: Path, port: int | None, db_port: int | None, realtime: RealtimeProfile | None
+    home: Path,
+    port: int | None,
+    db_port: int | None,
+    realtime: RealtimeProfile | None,
+    as_json: bool,
 ) -> None:
     """Run a stack until SIGINT or SIGTERM. Raises StackError."""
     stopped = asyncio.Event()
@@ -172,15 +123,19 @@ async def stay_up(
             found = await start
         except asyncio.CancelledError:
             return
-    introduce(found)
+    introduce(found, as_json)
     try:
         await stopped.wait()
     finally:
         await stack.down()
 
 
-def introduce(found: Status) -> None:
+def introduce(found: Status, as_json: bool) -> None:
     """Say where a stack listens, and how to see its keys."""
+    if as_json:
+        sys.stdout.write(found.to_json() + "\n")
+        sys.stdout.flush()
+        return
     words.print(f"Ready at {found.api_url}. 'parley status' prints urls and keys.")
     if found.realtime != RealtimeProfile.PLAIN:
         words.print(f"Realtime is {found.realtime}; '--realtime plain' has no limits or losses.")
@@ -204,11 +159,4 @@ def describe(found: Status) -> str:
     return "".join(f"{name:<{width}}{value}\n" for name, value in shown.items())
 
 
-def show_lines(path: Path, lines: list[str], named: bool) -> None:
-    """Print lines of a log, with its name when there are several."""
-    for line in lines:
-        sys.stdout.write(f"{path.stem}: {line}\n" if named else f"{line}\n")
-    sys.stdout.flush()
-
-
-commands = (up, down, status, reset, logs, doctor)
+commands = (up, down, status, reset)

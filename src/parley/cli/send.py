@@ -44,7 +44,7 @@ def send(
     Without a network it waits in the local copy, and the next 'parley send' or 'parley tail' that
     reaches the server sends it.
     """
-    text = sys.stdin.read() if body == "-" else body
+    text = sys.stdin.read().removesuffix("\n") if body == "-" else body
     run(send_one(room, text, as_json, Account(url, key, email, password, store)))
 
 

@@ -24,7 +24,6 @@ from parley.cli.account import (
 from parley.cli.rooms import find_room, name_of, person
 from parley.client import Chat
 from parley.errors import RoomNotFound
-from parley.models import MessagesRow
 from parley.sync.shown import Message
 
 
@@ -42,7 +41,7 @@ def tail(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Print messages of one room or of all, the newest last, and follow.
+    """Print messages of one room or of all, and follow.
 
     What waits to be sent is sent. Without a network the local copy is printed, and what comes once
     there is one.
@@ -80,10 +79,10 @@ async def print_messages(
                 is_new = row.seq > highest.get(row.room_id, 0)
                 if is_new and not change.is_fresh and only in (None, row.room_id):
                     highest[row.room_id] = row.seq
-                    print_message(chat, row, as_json)
+                    print_message(chat, Message.of(row), as_json)
 
 
-def print_message(chat: Chat, message: Message | MessagesRow, as_json: bool) -> None:
+def print_message(chat: Chat, message: Message, as_json: bool) -> None:
     """Print one line."""
     if as_json:
         sys.stdout.write(message.model_dump_json() + "\n")
@@ -92,7 +91,7 @@ def print_message(chat: Chat, message: Message | MessagesRow, as_json: bool) -> 
             where = name_of(chat, chat.room(message.room_id))
         except RoomNotFound:
             where = str(message.room_id)
-        time = f"{message.created_at:%H:%M:%S}"
+        time = f"{message.created_at.astimezone():%H:%M:%S}"
         body = message.body if message.kind == "text" else f"({message.body})"
         who = person(chat, message.sender_id)
         sys.stdout.write(f"{time} {where} · {who}: {printable(body)}\n")

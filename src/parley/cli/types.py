@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +19,22 @@ from parley.codegen.files import write
 from parley.codegen.hints import Hints
 from parley.codegen.output import python_files, reference_files, skipped
 from parley.errors import NotRunning
+from parley.inspection.advisors import without_password
 from parley.stack.binaries import node_modules
 from parley.stack.lite import find_node
 from parley.stack.lock import is_supervised
 from parley.stack.state import State, find_home
 
 words = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The files that there are now, those of them that changed, and what got no method and why."""
+
+    files: list[str]
+    written: list[str]
+    skipped: list[str]
 
 
 def types(
@@ -39,9 +52,10 @@ def types(
     output: Annotated[Path, typer.Option(help="Folder for models.py and api.py.")] = Path(),
     docs: Annotated[Path | None, typer.Option(help="Folder for api.md and errors.md.")] = None,
     check: Annotated[
-        bool, typer.Option(help="Write nothing; exit 1 with a diff when a file is stale.")
+        bool, typer.Option("--check", help="Write nothing; exit 1 with a diff when one is stale.")
     ] = False,
     lang: Annotated[str, typer.Option(help="python; or typescript, to stdout.")] = "python",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     data: Annotated[Path | None, typer.Option(help="State folder of the local stack.")] = None,
 ) -> None:
     """Generate typed clients from the catalog of a database."""
@@ -51,7 +65,16 @@ def types(
         raise typer.Exit(print_typescript(url, schemas))
     if lang != "python":
         raise typer.BadParameter("python or typescript", param_hint="--lang")
-    generate(url, schemas, role=role, hints_file=hints, output=output, docs=docs, only_check=check)
+    generated = generate(
+        url, schemas, role=role, hints_file=hints, output=output, docs=docs, only_check=check
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(generated)) + "\n")
+    else:
+        for sentence in generated.skipped:
+            words.print(sentence, markup=False)
+        for path in generated.written:
+            words.print(f"Wrote {path}.", markup=False)
 
 
 def generate(
@@ -63,7 +86,7 @@ def generate(
     output: Path,
     docs: Path | None = None,
     only_check: bool = False,
-) -> None:
+) -> Generated:
     """Write or check the files. Raises CatalogUnreadable, TypesStale."""
     catalog = read_catalog(url, schemas, role)
     hints = Hints.load(hints_file) if hints_file else Hints()
@@ -71,13 +94,10 @@ def generate(
     files = python_files(catalog, hints, output)
     if docs is not None:
         files |= reference_files(catalog, hints, docs)
-    for sentence in skipped(catalog):
-        words.print(sentence, markup=False)
     if only_check:
         check_files(files)
-    else:
-        for path in write(files):
-            words.print(f"Wrote {path}.", markup=False)
+    written = [] if only_check else [str(path) for path in write(files)]
+    return Generated([str(path) for path in files], written, skipped(catalog))
 
 
 def local_url(home: Path) -> str:
@@ -92,13 +112,12 @@ def local_url(home: Path) -> str:
 
 def print_typescript(url: str, schemas: tuple[str, ...]) -> int:
     """Let the Supabase CLI print its types and return its exit code."""
+    remote, password = without_password(url)
     command = [
         find_node(),
         str(node_modules() / "supabase" / "dist" / "supabase.js"),
-        *("gen", "types", "--lang", "typescript", "--db-url", url),
+        *("gen", "types", "--lang", "typescript", f"--remote={remote}"),
         *(word for schema in schemas for word in ("--schema", schema)),
     ]
-    return subprocess.run(command, stdout=sys.stdout, check=False).returncode
-
-
-commands = (types,)
+    environment = {**os.environ, "PGPASSWORD": password}
+    return subprocess.run(command, stdout=sys.stdout, env=environment, check=False).returncode

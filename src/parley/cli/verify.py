@@ -31,7 +31,10 @@ def verify(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Compare the checksum of every room with the server's; exit 1 if one differs."""
+    """Compare the copy with the checksums of the server.
+
+    Exits 1 when one differs.
+    """
     run(compare(as_json, Account(url, key, email, password, store)))
 
 

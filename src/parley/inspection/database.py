@@ -69,9 +69,9 @@ def describe_server(facts: Facts) -> list[Finding]:
     apart = abs((dt.datetime.now(dt.UTC) - facts.now).total_seconds())
     return [
         Finding(
-            "postgres",
+            "database version",
             int(facts.version.split(".")[0]) >= MAJOR,
-            f"version {facts.version}",
+            facts.version,
             f"Upgrade to {MAJOR}.",
         ),
         Finding(
@@ -88,7 +88,8 @@ def describe_extensions(facts: Facts) -> Finding:
     remedy = " ".join(
         f"create extension {name} with schema extensions;" for name in facts.missing_extensions
     )
-    return listing("extensions", facts.missing_extensions, f"Run: {remedy}")
+    missing = [f"no {name}" for name in facts.missing_extensions]
+    return listing("extensions", missing, f"Run: {remedy}", "all there")
 
 
 def describe_history(applied: set[str]) -> Finding:
@@ -118,7 +119,7 @@ def describe_functions(facts: Facts) -> Finding:
     generated = {name for name in vars(ChatApi) if not name.startswith("_")}
     differing = sorted(generated ^ set(facts.functions))
     remedy = f"{PUSH[:-1]}, or update the package: these are in one and not in the other."
-    return listing("functions", differing, remedy)
+    return listing("functions", differing, remedy, f"the same {len(generated)} as in the package")
 
 
 def describe_partitions(facts: Facts) -> Finding:
@@ -127,6 +128,7 @@ def describe_partitions(facts: Facts) -> Finding:
         "partitions of realtime.messages",
         [f"no messages_{day}" for day in facts.missing_partitions],
         "Realtime makes them while somebody is connected; steps are lost until it has.",
+        "today's and tomorrow's",
     )
 
 
@@ -146,7 +148,10 @@ def describe_jobs(jobs: list[Job] | None) -> list[Finding]:
             "Run: select cron.schedule('parley', '* * * * *', 'select chat.run_maintenance()');",
         ),
         listing(
-            "last runs of cron jobs", failed, "Read cron.job_run_details, then run it by hand."
+            "last runs of cron jobs",
+            failed,
+            "Read cron.job_run_details, then run it by hand.",
+            "none failed",
         ),
     ]
 
@@ -161,9 +166,9 @@ def describe_maintenance(left: int) -> Finding:
     )
 
 
-def listing(name: str, found: list[str], hint: str) -> Finding:
+def listing(name: str, found: list[str], hint: str, praise: str) -> Finding:
     """Return a finding that is good while nothing was found."""
-    return Finding(name, not found, "; ".join(found) or "nothing to say", hint)
+    return Finding(name, not found, "; ".join(found) or praise, hint)
 
 
 def first_line(error: psycopg.Error) -> str:

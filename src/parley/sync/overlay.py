@@ -65,7 +65,7 @@ def changed(message: Message, item: Item, me: UUID) -> Message:
 def draft(item: Item, me: UUID) -> Message:
     """The message that a send makes: as the server answered, or as it was written."""
     if item.row is not None:
-        message = as_model(Message, item.row.model_dump())
+        message = Message.of(item.row)
     else:
         written = {"room_id": item.room_id, "sender_id": me, "client_id": item.client_id}
         written["created_at"] = item.created_at

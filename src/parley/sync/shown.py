@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from parley.models import MessagesKind, RoomPreferencesRow, RoomsRow
+from parley.models import MessagesKind, MessagesRow, RoomPreferencesRow, RoomsRow
 from parley.wire import Json, Row
 
 MessageState: TypeAlias = Literal["pending", "sent", "delivered", "read", "failed", "discarded"]
@@ -49,6 +49,11 @@ class Message(Row):
     reactions: dict[str, tuple[UUID, ...]] = Field(default_factory=dict)
     """Who stands by which emoji."""
     is_pinned: bool = False
+
+    @classmethod
+    def of(cls, row: MessagesRow) -> Message:
+        """A row as a message that nothing is known of besides."""
+        return cls.model_validate(row.model_dump())
 
 
 @dataclass(frozen=True, slots=True)
