@@ -1,8 +1,9 @@
 """Load as API requests make it: many connections, each repeating one transaction.
 
-A transaction is what PostgREST sends (begin, role and claims, the statement, commit), prepared and
-as one pipeline: one write and one read. So the client costs little beside the server, and it costs
-every candidate the same.
+A transaction is what an API request becomes (begin, role and claims, the statement, commit), as one
+pipeline: one write and one read. So the client costs little beside the server, and it costs every
+candidate the same. The statement is parsed and planned at every request, as behind a pooler and in
+the local stack, unless a load says that it is prepared, as PostgREST does on its own connections.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ Parameters = Callable[[Line, random.Random], list[str]]
 class Load:
     """What a candidate does: ``parameters`` makes those of the next statement of a line.
 
-    ``weight`` is how many messages (or pages) one transaction stands for.
+    ``weight`` is how many messages (or pages) one transaction stands for; ``is_prepared`` plans its
+    statement once.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Load:
     lines: tuple[Line, ...]
     role: str = "authenticated"
     weight: int = 1
+    is_prepared: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,10 @@ class Caller:
         self.connection = pq.PGconn.connect(load.url.encode())
         if self.connection.status != pq.ConnStatus.OK:
             raise StackError(self.connection.get_error_message(), "Look at the --db-url.")
-        for name, text in (*FRAME, ("request", load.statement)):
+        for name, text in FRAME:
             self.require(self.connection.prepare(name.encode(), text.encode()))
+        if load.is_prepared:
+            self.require(self.connection.prepare(b"request", load.statement.encode()))
         self.connection.nonblocking = 1
         self.connection.enter_pipeline_mode()
         self.begun = 0.0
@@ -111,7 +116,10 @@ class Caller:
         values = [value.encode() for value in self.load.parameters(self.line, self.random)]
         connection.send_query_prepared(b"open", None)
         connection.send_query_prepared(b"act", self.frame)
-        connection.send_query_prepared(b"request", values)
+        if self.load.is_prepared:
+            connection.send_query_prepared(b"request", values)
+        else:
+            connection.send_query_params(self.load.statement.encode(), values)
         connection.send_query_prepared(b"close", None)
         connection.pipeline_sync()
         self.begun = time.perf_counter()

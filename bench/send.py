@@ -27,6 +27,8 @@ BODIES = 500
 DIRECT = "send_message, direct rooms"
 SEED = "the seeds' insert, direct rooms"
 BARE = "bare insert"
+PREPARED = "send_message, direct rooms, prepared"
+SEED_PREPARED = "the seeds' insert, direct rooms, prepared"
 SMALL = "send_message, one room of 16"
 LARGE = "send_message, one room of 100"
 BATCHES = "batches of 20, direct rooms"
@@ -95,11 +97,14 @@ def prepare_sends(clones: Clones, size: int) -> list[Load]:
     in_small = tuple(Line(sender, (small,), bodies) for sender in senders)
     in_large = tuple(Line(sender, (large,), bodies) for sender in senders)
     send = "select * from chat.send_message(room_id => $1, body => $2, client_id => $3)"
+    insert = read_sql("sql/send_seed003.sql")
     batch = "select * from chat.send_messages(items => $1)"
     return [
         Load(DIRECT, parley, send, of_send_message, spread),
-        Load(SEED, seed, read_sql("sql/send_seed003.sql"), of_insert, spread),
+        Load(SEED, seed, insert, of_insert, spread),
         Load(BARE, bare, read_sql("sql/send_bare.sql"), of_insert, spread),
+        Load(PREPARED, parley, send, of_send_message, spread, is_prepared=True),
+        Load(SEED_PREPARED, seed, insert, of_insert, spread, is_prepared=True),
         Load(SMALL, parley, send, of_send_message, in_small),
         Load(LARGE, parley, send, of_send_message, in_large),
         Load(BATCHES, parley, batch, of_send_messages, spread, weight=BATCH),

@@ -44,7 +44,7 @@ comment on column chat.messages.mentions is
 comment on column chat.messages.created_at is 'The server''s clock at the moment of sending.';
 comment on column chat.messages.rev is 'The number that last changed this message.';
 
-create index messages_by_rev on chat.messages (room_id, rev);
+create index messages_by_rev on chat.messages (room_id, rev, seq);
 create index messages_by_thread on chat.messages (room_id, thread_root, seq)
   where thread_root is not null;
 
@@ -65,16 +65,20 @@ create table chat_private.rate_buckets (
   user_id uuid not null,
   bucket text not null,
   tokens double precision not null,
+  taken integer not null default 0,
   refilled_at timestamptz not null,
   constraint rate_buckets_pkey primary key (user_id, bucket)
 ) with (fillfactor = 50);
 
 comment on table chat_private.rate_buckets is 'Token buckets; a full one may be deleted.';
 
-create function chat_private.take_token(
+comment on column chat_private.rate_buckets.taken is 'How many tokens the last taker got.';
+
+create function chat_private.take_tokens(
   user_id uuid,
   bucket text,
-  capacity double precision,
+  wanted integer,
+  capacity integer,
   per_second double precision
 )
 returns integer
@@ -84,49 +88,47 @@ set search_path = ''
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_taken integer;
 begin
-  insert into chat_private.rate_buckets as b (user_id, bucket, tokens, refilled_at)
-  values (take_token.user_id, take_token.bucket, take_token.capacity - 1, v_now)
+  insert into chat_private.rate_buckets as b (user_id, bucket, tokens, taken, refilled_at)
+  values (
+    take_tokens.user_id, take_tokens.bucket,
+    take_tokens.capacity - least(take_tokens.wanted, take_tokens.capacity),
+    least(take_tokens.wanted, take_tokens.capacity), v_now
+  )
   on conflict on constraint rate_buckets_pkey do update
-  set
-    tokens = least(
-      take_token.capacity,
-      b.tokens + greatest(0, extract(epoch from v_now - b.refilled_at)) * take_token.per_second
-    ) - 1,
-    refilled_at = v_now
-  where least(
-    take_token.capacity,
-    b.tokens + greatest(0, extract(epoch from v_now - b.refilled_at)) * take_token.per_second
-  ) >= 1;
-  if found then
-    return 0;
-  end if;
-
-  -- At least a second: Retry-After knows no fractions.
-  return (
-    select greatest(1, ceil(
-      (1 - b.tokens) / take_token.per_second - extract(epoch from v_now - b.refilled_at)
-    ))
-    from chat_private.rate_buckets as b
-    where b.user_id = take_token.user_id and b.bucket = take_token.bucket
-  );
+  set (tokens, taken, refilled_at) = (
+    select full_to.level - least(take_tokens.wanted, floor(full_to.level)),
+      least(take_tokens.wanted, floor(full_to.level)), v_now
+    from (
+      select least(
+        take_tokens.capacity,
+        b.tokens
+          + greatest(0, date_part('epoch', v_now - b.refilled_at)) * take_tokens.per_second
+      )
+    ) as full_to (level)
+  )
+  returning b.taken into v_taken;
+  return v_taken;
 end;
 $$;
 
-comment on function chat_private.take_token(uuid, text, double precision, double precision) is
-  $$Take one token from a bucket.
+comment on function
+  chat_private.take_tokens(uuid, text, integer, integer, double precision) is
+  $$Take tokens from a bucket, as many as there are.
 
 Args:
   user_id: whose bucket.
   bucket: send, or the id of a room in slow mode.
+  wanted: how many at most; less than 0 gives back.
   capacity: tokens of a full bucket.
   per_second: how fast it refills.
 
 Returns:
-  0 when there was one, otherwise the seconds until there is.$$;
+  How many were taken.$$;
 
 revoke execute on function
-  chat_private.take_token(uuid, text, double precision, double precision)
+  chat_private.take_tokens(uuid, text, integer, integer, double precision)
   from public, anon, authenticated;
 
 -- What happened to the room, said in the room. The body is a word for the client to translate.

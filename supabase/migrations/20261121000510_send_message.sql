@@ -134,6 +134,46 @@ comment on function
   'Say why a member may not send this; null when they may.';
 
 -- Slow mode guards the people, the bucket guards the database. Their rows are the last locks of all.
+create function chat_private.take_sends(room chat.rooms, me chat.room_members, wanted integer)
+returns integer
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_taken integer := take_sends.wanted;
+begin
+  if (take_sends.room).slow_mode_seconds > 0
+    and chat_private.role_rank((take_sends.me).role) < chat_private.role_rank('moderator')
+  then
+    v_taken := chat_private.take_tokens(
+      (take_sends.me).user_id, (take_sends.room).id::text,
+      v_taken, 1, 1.0 / (take_sends.room).slow_mode_seconds
+    );
+  end if;
+  if v_taken <> 0 then
+    select chat_private.take_tokens(
+      (take_sends.me).user_id, 'send', v_taken, s.send_burst, s.sends_per_second
+    )
+    into v_taken
+    from chat_private.settings as s;
+  end if;
+  return v_taken;
+end;
+$$;
+
+comment on function chat_private.take_sends(chat.rooms, chat.room_members, integer) is
+  $$Take the right to send some messages now.
+
+Args:
+  room: the locked room.
+  me: the sender's membership.
+  wanted: how many messages; less than 0 gives back what was not used.
+
+Returns:
+  How many may be sent.$$;
+
+-- At least a second: Retry-After knows no fractions.
 create function chat_private.refusal_by_rate(room chat.rooms, me chat.room_members)
 returns chat_private.refusal
 language plpgsql
@@ -141,38 +181,37 @@ volatile
 set search_path = ''
 as $$
 declare
-  v_wait integer := 0;
+  v_wait integer;
 begin
-  if (refusal_by_rate.room).slow_mode_seconds > 0
-    and chat_private.role_rank((refusal_by_rate.me).role) < chat_private.role_rank('moderator')
-  then
-    v_wait := chat_private.take_token(
-      (refusal_by_rate.me).user_id, (refusal_by_rate.room).id::text,
-      1, 1.0 / (refusal_by_rate.room).slow_mode_seconds
-    );
-  end if;
-  if v_wait = 0 then
-    select chat_private.take_token(
-      (refusal_by_rate.me).user_id, 'send', s.send_burst, s.sends_per_second
-    )
-    into v_wait
-    from chat_private.settings as s;
-  end if;
-  if v_wait > 0 then
-    return row(
-      'PT429', 'slow_down',
-      format('That is too many messages at once; the next one may come in %s s.', v_wait),
-      'Wait, then send it again with the same client_id.', v_wait
-    )::chat_private.refusal;
-  end if;
-  return null;
+  select greatest(1, max(ceil(
+    (1 - b.tokens) / rate.per_second - date_part('epoch', clock_timestamp() - b.refilled_at)
+  )))
+  into v_wait
+  from chat_private.settings as s
+  cross join lateral (
+    values
+      ('send', s.sends_per_second::double precision),
+      ((refusal_by_rate.room).id::text, 1.0 / nullif((refusal_by_rate.room).slow_mode_seconds, 0))
+  ) as rate (bucket, per_second)
+  join chat_private.rate_buckets as b
+    on b.user_id = (refusal_by_rate.me).user_id and b.bucket = rate.bucket;
+  return row(
+    'PT429', 'slow_down',
+    format('That is too many messages at once; the next one may come in %s s.', v_wait),
+    'Wait, then send it again with the same client_id.', v_wait
+  )::chat_private.refusal;
 end;
 $$;
 
 comment on function chat_private.refusal_by_rate(chat.rooms, chat.room_members) is
-  'Say how long a member has to wait; null when they need not, and then a token is taken.';
+  'Say how long a member has to wait who was given no send.';
 
-create type chat_private.called as (mentions uuid[], notified uuid[], replied uuid);
+create type chat_private.called as (
+  mentions uuid[],
+  notified uuid[],
+  replied uuid,
+  thread_root bigint
+);
 
 -- Whom a message calls: the mentioned who are in the room, and whom it answers. Everybody is called
 -- one by one in small rooms only; in large ones the badge of the inbox says it.
@@ -189,7 +228,7 @@ stable
 set search_path = ''
 as $$
 declare
-  v_called chat_private.called := row('{}', '{}', null);
+  v_called chat_private.called := row('{}', '{}', null, null);
 begin
   if find_called.mentions <> '{}' then
     -- (`offset 0` keeps it one look-up each, whatever the planner thinks of thousands of members.)
@@ -219,14 +258,16 @@ begin
     );
   end if;
   if find_called.reply_to is not null then
-    select m.user_id into v_called.replied
+    select coalesce(r.thread_root, r.seq), m.user_id
+    into v_called.thread_root, v_called.replied
     from chat.messages as r
-    join chat.room_members as m
-      on m.room_id = r.room_id and m.user_id = r.sender_id and m.left_at is null
-    where r.room_id = (find_called.room).id
-      and r.seq = find_called.reply_to
+    left join chat.room_members as m
+      on m.room_id = r.room_id
+      and m.user_id = r.sender_id
+      and m.left_at is null
       and m.user_id <> (find_called.me).user_id
-      and m.user_id <> all (v_called.notified);
+      and m.user_id <> all (v_called.notified)
+    where r.room_id = (find_called.room).id and r.seq = find_called.reply_to;
   end if;
   return v_called;
 end;
@@ -234,21 +275,19 @@ $$;
 
 comment on function
   chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean) is
-  'Find whom a message mentions and whom it should be brought to.';
+  'Find whom a message mentions, whom it should be brought to, and the thread it belongs to.';
 
--- Writes the message at the place its caller has reserved under the room lock.
-create function chat_private.place_message(
-  room_id uuid,
-  seq bigint,
-  rev bigint,
+-- The row as it will be stored, at the place that its caller has reserved under the room lock.
+create function chat_private.compose_message(
+  room chat.rooms,
   me chat.room_members,
+  place bigint,
   client_id uuid,
   body text,
   reply_to bigint,
   called chat_private.called,
   mention_all boolean,
-  attachments jsonb,
-  sent_hash bytea
+  attachments jsonb
 )
 returns chat.messages
 language plpgsql
@@ -256,65 +295,57 @@ volatile
 set search_path = ''
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
-  v_thread_root bigint;
   v_message chat.messages;
 begin
-  if place_message.reply_to is not null then
-    select coalesce(m.thread_root, m.seq) into v_thread_root
-    from chat.messages as m
-    where m.room_id = place_message.room_id and m.seq = place_message.reply_to;
-  end if;
-
-  -- One statement for all three: to start one has its price too.
-  with remembered as (
-    insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
-    values (
-      place_message.room_id, (place_message.me).user_id, place_message.client_id,
-      place_message.seq, place_message.sent_hash
-    )
-  ),
-  indexed as (
-    insert into chat_private.message_search (room_id, seq, created_at, vector)
-    values (
-      place_message.room_id, place_message.seq, v_now,
-      to_tsvector('chat_private.search', place_message.body)
-    )
-  )
-  insert into chat.messages (
-    room_id, seq, rev, sender_id, sender_label, client_id, body, reply_to, thread_root,
-    mentions, mention_all, attachments, created_at
-  )
-  values (
-    place_message.room_id, place_message.seq, place_message.rev,
-    (place_message.me).user_id, (place_message.me).label, place_message.client_id,
-    place_message.body, place_message.reply_to, v_thread_root,
-    (place_message.called).mentions, place_message.mention_all, place_message.attachments, v_now
-  )
-  returning * into v_message;
-
-  if (place_message.called).notified <> '{}' then
-    perform chat_private.add_notifications(
-      (place_message.called).notified, 'mention',
-      place_message.room_id, place_message.seq, (place_message.me).user_id
-    );
-  end if;
-  if (place_message.called).replied is not null then
-    perform chat_private.add_notifications(
-      array[(place_message.called).replied], 'reply',
-      place_message.room_id, place_message.seq, (place_message.me).user_id
-    );
-  end if;
+  v_message.room_id := (compose_message.room).id;
+  v_message.seq := (compose_message.room).last_seq + compose_message.place;
+  v_message.id := gen_random_uuid();
+  v_message.sender_id := (compose_message.me).user_id;
+  v_message.sender_label := (compose_message.me).label;
+  v_message.client_id := compose_message.client_id;
+  v_message.kind := 'text';
+  v_message.body := compose_message.body;
+  v_message.reply_to := compose_message.reply_to;
+  v_message.thread_root := (compose_message.called).thread_root;
+  v_message.mentions := (compose_message.called).mentions;
+  v_message.mention_all := compose_message.mention_all;
+  v_message.attachments := compose_message.attachments;
+  v_message.created_at := clock_timestamp();
+  v_message.rev := (compose_message.room).rev + compose_message.place;
   return v_message;
 end;
 $$;
 
-comment on function chat_private.place_message(
-  uuid, bigint, bigint, chat.room_members, uuid, text, bigint, chat_private.called, boolean, jsonb,
-  bytea
+comment on function chat_private.compose_message(
+  chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
 ) is
-  'Write a message and all that goes with it; the caller holds the room and the called people, '
-  'and raises their heads.';
+  'Compose the row of the place-th message that is sent to a locked room.';
+
+-- The caller holds the room and the called people, and raises their heads.
+create function chat_private.notify_called(message chat.messages, called chat_private.called)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  if (notify_called.called).notified <> '{}' then
+    perform chat_private.add_notifications(
+      (notify_called.called).notified, 'mention', (notify_called.message).room_id,
+      (notify_called.message).seq, (notify_called.message).sender_id
+    );
+  end if;
+  if (notify_called.called).replied is not null then
+    perform chat_private.add_notifications(
+      array[(notify_called.called).replied], 'reply', (notify_called.message).room_id,
+      (notify_called.message).seq, (notify_called.message).sender_id
+    );
+  end if;
+end;
+$$;
+
+comment on function chat_private.notify_called(chat.messages, chat_private.called) is
+  'Write the notifications of those whom a message calls.';
 
 create function chat_private.send_message(
   room_id uuid,
@@ -355,19 +386,22 @@ begin
     perform chat_private.refuse(v_refusal);
   end if;
 
-  -- Check, lock, check: lock_room() and require_member() in place, because four nested calls are
-  -- some 7 % of a send. Who is refused asks require_member() for the reason.
-  perform
-  from chat.room_members as m
-  join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
-  where m.room_id = send_message.room_id and m.user_id = v_user and m.left_at is null;
-  if not found then
-    perform chat_private.require_member(send_message.room_id);
-  end if;
+  -- Check, lock, check: lock_room() and require_member() in place, because nested calls are some
+  -- 7 % of a send. A stranger's room is filtered out before it is locked. Who is refused asks
+  -- require_member() for the reason.
   select r.* into v_room
   from chat.rooms as r
   where r.id = send_message.room_id
-  for no key update;
+    and exists (
+      select
+      from chat.room_members as m
+      join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
+      where m.room_id = send_message.room_id and m.user_id = v_user and m.left_at is null
+    )
+  for no key update of r;
+  if not found then
+    v_room := chat_private.lock_room(send_message.room_id);
+  end if;
   select m.* into v_me
   from chat.room_members as m
   join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
@@ -388,12 +422,20 @@ begin
     return chat_private.sent_message(v_sent, v_hash);
   end if;
 
-  v_refusal := chat_private.refusal_of_send(v_room, v_me, send_message.reply_to, v_mention_all);
-  if v_refusal.slug is not null then
-    perform chat_private.refuse(v_refusal);
+  -- Nearly nobody gives a reason to ask.
+  if v_room.archived_at is not null
+    or v_me.muted_until is not null
+    or v_me.role = 'reader'
+    or v_mention_all
+    or send_message.reply_to is not null
+  then
+    v_refusal := chat_private.refusal_of_send(v_room, v_me, send_message.reply_to, v_mention_all);
+    if v_refusal.slug is not null then
+      perform chat_private.refuse(v_refusal);
+    end if;
   end if;
 
-  v_called := row('{}', '{}', null);
+  v_called := row('{}', '{}', null, null);
   v_people := '{}';
   if v_mentions <> '{}' or v_mention_all or send_message.reply_to is not null then
     v_called := chat_private.find_called(
@@ -402,17 +444,31 @@ begin
     v_people := array_remove(v_called.notified || v_called.replied, null);
     perform chat_private.lock_users(v_people);
   end if;
-  v_refusal := chat_private.refusal_by_rate(v_room, v_me);
-  if v_refusal.slug is not null then
-    perform chat_private.refuse(v_refusal);
+  if chat_private.take_sends(v_room, v_me, 1) = 0 then
+    perform chat_private.refuse(chat_private.refusal_by_rate(v_room, v_me));
   end if;
 
-  v_message := chat_private.place_message(
-    v_room.id, v_room.last_seq + 1, v_room.rev + 1, v_me, send_message.client_id,
-    send_message.body, send_message.reply_to, v_called, v_mention_all, send_message.attachments,
-    v_hash
+  v_message := chat_private.compose_message(
+    v_room, v_me, 1, send_message.client_id, send_message.body, send_message.reply_to, v_called,
+    v_mention_all, send_message.attachments
   );
+  -- One statement for all three: to start one has its price too.
+  with remembered as (
+    insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
+    values (
+      v_message.room_id, v_message.sender_id, v_message.client_id, v_message.seq, v_hash
+    )
+  ),
+  indexed as (
+    insert into chat_private.message_search (room_id, seq, created_at, vector)
+    values (
+      v_message.room_id, v_message.seq, v_message.created_at,
+      to_tsvector('chat_private.search', v_message.body)
+    )
+  )
+  insert into chat.messages values (v_message.*);
   if v_people <> '{}' then
+    perform chat_private.notify_called(v_message, v_called);
     perform chat_private.bump_users(v_people, '{notifications}');
   end if;
   update chat.rooms as r
@@ -517,12 +573,13 @@ revoke execute on function
   chat_private.refusal_by_content(text, uuid, uuid[], jsonb),
   chat_private.hash_content(text, bigint, uuid[], boolean, jsonb),
   chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean),
+  chat_private.take_sends(chat.rooms, chat.room_members, integer),
   chat_private.refusal_by_rate(chat.rooms, chat.room_members),
   chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean),
-  chat_private.place_message(
-    uuid, bigint, bigint, chat.room_members, uuid, text, bigint, chat_private.called, boolean,
-    jsonb, bytea
+  chat_private.compose_message(
+    chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
   ),
+  chat_private.notify_called(chat.messages, chat_private.called),
   chat_private.sent_message(chat_private.sends, bytea),
   chat_private.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb),
   chat.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb)

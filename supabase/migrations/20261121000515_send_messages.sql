@@ -101,7 +101,12 @@ declare
   v_sent chat_private.sends;
   v_refusal chat_private.refusal;
   v_message chat.messages;
-  v_placed bigint;
+  v_messages chat.messages[];
+  v_hashes bytea[];
+  v_client_ids uuid[];
+  v_place integer;
+  v_is_restricted boolean;
+  v_may_send integer;
   v_outcome chat.send_outcome;
   v_outcomes chat.send_outcome[];
   v_notified uuid[] := '{}';
@@ -170,8 +175,17 @@ begin
     where m.room_id = v_room.id and m.user_id = v_me and m.left_at is null;
     continue when not found;
 
-    v_placed := 0;
+    v_messages := '{}';
+    v_hashes := '{}';
+    v_client_ids := '{}';
     v_refusal := null;
+    v_is_restricted := v_room.archived_at is not null
+      or v_mine.muted_until is not null
+      or v_mine.role = 'reader';
+    v_may_send := chat_private.take_sends(
+      v_room, v_mine,
+      (select count(*)::integer from unnest(v_items) as i where i.room_id = v_room.id)
+    );
     for v_item in
       select i.* from unnest(v_items) as i where i.room_id = v_room.id order by i.place
     loop
@@ -188,30 +202,39 @@ begin
         v_hash := chat_private.hash_content(
           v_item.body, v_item.reply_to, v_item.mentions, v_item.mention_all, v_item.attachments
         );
-        select s.* into v_sent
-        from chat_private.sends as s
-        where s.room_id = v_room.id
-          and s.sender_id = v_me
-          and s.client_id = v_item.client_id;
-        if found then
-          if v_sent.sent_hash = v_hash then
-            v_outcome.outcome := 'duplicate';
+        v_place := array_position(v_client_ids, v_item.client_id);
+        if v_place is not null then
+          v_sent.sent_hash := v_hashes[v_place];
+          v_outcome.message := to_jsonb(v_messages[v_place]);
+        else
+          select s.* into v_sent
+          from chat_private.sends as s
+          where s.room_id = v_room.id
+            and s.sender_id = v_me
+            and s.client_id = v_item.client_id;
+          if found then
             select to_jsonb(m) into v_outcome.message
             from chat.messages as m
             where m.room_id = v_room.id and m.seq = v_sent.seq;
-          else
-            v_outcome.outcome := 'rejected';
-            v_outcome.reason := 'message_id_reused';
           end if;
+        end if;
+        if v_sent.sent_hash = v_hash then
+          v_outcome.outcome := 'duplicate';
+        elsif v_sent.sent_hash <> v_hash then
+          v_outcome.outcome := 'rejected';
+          v_outcome.message := null;
+          v_outcome.reason := 'message_id_reused';
         end if;
       end if;
       if v_refusal.slug is null and v_outcome.outcome is null then
-        v_refusal := chat_private.refusal_of_send(
-          v_room, v_mine, v_item.reply_to, v_item.mention_all
-        );
-      end if;
-      if v_refusal.slug is null and v_outcome.outcome is null then
-        v_refusal := chat_private.refusal_by_rate(v_room, v_mine);
+        if v_is_restricted or v_item.mention_all or v_item.reply_to is not null then
+          v_refusal := chat_private.refusal_of_send(
+            v_room, v_mine, v_item.reply_to, v_item.mention_all
+          );
+        end if;
+        if v_refusal.slug is null and v_may_send = cardinality(v_messages) then
+          v_refusal := chat_private.refusal_by_rate(v_room, v_mine);
+        end if;
       end if;
 
       if v_refusal.slug = 'slow_down' then
@@ -223,27 +246,49 @@ begin
         v_outcome.reason := v_refusal.slug;
         v_refusal := null;
       elsif v_outcome.outcome is null then
-        v_placed := v_placed + 1;
-        v_called := chat_private.find_called(
-          v_room, v_mine, v_item.reply_to, v_item.mentions, v_item.mention_all
+        v_called := row('{}', '{}', null, null);
+        if v_item.mentions <> '{}' or v_item.mention_all or v_item.reply_to is not null then
+          v_called := chat_private.find_called(
+            v_room, v_mine, v_item.reply_to, v_item.mentions, v_item.mention_all
+          );
+        end if;
+        v_message := chat_private.compose_message(
+          v_room, v_mine, cardinality(v_messages) + 1, v_item.client_id, v_item.body,
+          v_item.reply_to, v_called, v_item.mention_all, v_item.attachments
         );
-        v_message := chat_private.place_message(
-          v_room.id, v_room.last_seq + v_placed, v_room.rev + v_placed, v_mine,
-          v_item.client_id, v_item.body, v_item.reply_to, v_called, v_item.mention_all,
-          v_item.attachments, v_hash
-        );
-        v_notified := v_notified || v_called.notified || v_called.replied;
+        if v_called.notified <> '{}' or v_called.replied is not null then
+          perform chat_private.notify_called(v_message, v_called);
+          v_notified := v_notified || v_called.notified || v_called.replied;
+        end if;
+        v_messages := v_messages || v_message;
+        v_hashes := v_hashes || v_hash;
+        v_client_ids := v_client_ids || v_item.client_id;
         v_outcome.outcome := 'sent';
         v_outcome.message := to_jsonb(v_message);
       end if;
       v_outcomes[v_item.place] := v_outcome;
     end loop;
 
-    if v_placed > 0 then
+    if cardinality(v_messages) < v_may_send then
+      perform chat_private.take_sends(v_room, v_mine, cardinality(v_messages) - v_may_send);
+    end if;
+    if v_messages <> '{}' then
+      with remembered as (
+        insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
+        select v_room.id, v_me, sent.client_id, v_room.last_seq + sent.place, sent.hash
+        from unnest(v_client_ids, v_hashes) with ordinality as sent (client_id, hash, place)
+      ),
+      indexed as (
+        insert into chat_private.message_search (room_id, seq, created_at, vector)
+        select m.room_id, m.seq, m.created_at, to_tsvector('chat_private.search', m.body)
+        from unnest(v_messages) as m
+      )
+      insert into chat.messages
+      select m.* from unnest(v_messages) as m;
       update chat.rooms as r
       set
-        rev = v_room.rev + v_placed,
-        last_seq = v_room.last_seq + v_placed,
+        rev = v_room.rev + cardinality(v_messages),
+        last_seq = v_room.last_seq + cardinality(v_messages),
         active_at = v_message.created_at,
         touched = '{messages}'
       where r.id = v_room.id;

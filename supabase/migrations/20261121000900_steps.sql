@@ -199,7 +199,8 @@ declare
 begin
   v_rows := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
   v_full := v_step || jsonb_build_object('rows', v_rows);
-  if octet_length(v_full::text) > 32768
+  -- (Written out, a character takes up to six; most steps are too short to need measuring.)
+  if (pg_column_size(v_full) > 5000 and octet_length(v_full::text) > 32768)
     or (
       new.newest_visible_after > 0
       and chat_private.lowest_seq(v_rows) <= new.newest_visible_after
