@@ -92,7 +92,7 @@ UPDATE_ROOM_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 
 
 class SyncChatApi:
-    """The functions of chat, called through supabase-py's a ``Client``."""
+    """The functions of chat, called through a ``Client`` of supabase-py."""
 
     def __init__(self, client: Client) -> None:
         self._calls = SyncCalls(client, "chat")
@@ -423,8 +423,7 @@ class SyncChatApi:
         """Import messages of elsewhere into a room without messages of its own.
 
         For the service role. What was imported before is left as it is, so that a call can be
-        repeated; a
-        long room takes several calls, in the order of time. Nobody is notified.
+        repeated; a long room takes several calls, in the order of time. Nobody is notified.
 
         With the secret key only.
 
@@ -714,8 +713,7 @@ class SyncChatApi:
         """Mark a room as read up to a message.
 
         The mark only moves forward and never past the newest message. In rooms of up to 8
-        people the others
-        are told; in larger ones they ask with list_receipts.
+        people the others are told; in larger ones they ask with list_receipts.
 
         Args:
           room_id: a room the caller is in.
@@ -823,9 +821,8 @@ class SyncChatApi:
         """Pull what the caller may see and does not have yet.
 
         Apply an answer and its numbers in one local transaction, and pull again while more is
-        true. A step
-        may arrive by broadcast before a pull sees it: repeat until the number you were told is
-        reached.
+        true. A step may arrive by broadcast before a pull sees it: repeat until the number you
+        were told is reached.
 
         Args:
           cursor: {"timeline": text or null, "user": number or null, "rooms": {room_id: number
@@ -947,8 +944,7 @@ class SyncChatApi:
         """Sum up the messages of a room, to compare with a local copy.
 
         The sum is that of (seq mod 1000003 + 1) * (rev mod 998244353 + 1) over the messages,
-        modulo
-        9007199254740881.
+        modulo 9007199254740881.
 
         Args:
           room_id: a room the caller is in.
@@ -1072,8 +1068,8 @@ class SyncChatApi:
         """Send many messages at once, each room in order.
 
         One bad item stops nothing but itself; after an item that has to wait, the rest of its
-        room waits
-        too, so that nothing is overtaken. Call it again with the same items after any failure.
+        room waits too, so that nothing is overtaken. Call it again with the same items after
+        any failure.
 
         Args:
           items: up to 200 objects in up to 50 rooms, with the arguments of send_message:
@@ -1098,9 +1094,8 @@ class SyncChatApi:
         """Change what somebody is in a group room.
 
         Admins change who is below them, to roles below their own. Owners change everybody,
-        other owners
-        included; to hand a room over, make somebody owner and step down. Everybody may step
-        down.
+        other owners included; to hand a room over, make somebody owner and step down. Everybody
+        may step down.
 
         Args:
           room_id: a room the caller administers.

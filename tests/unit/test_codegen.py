@@ -115,6 +115,11 @@ def test_any_comment_is_a_docstring(text: str) -> None:
     assert "".join(parsed.split()) == "".join(text.split())
 
 
+def test_paragraphs_are_broken_anew_and_lists_are_not() -> None:
+    comment = "Do it.\n\nA line that\nwas broken.\n\n* one\n* two\n\nReturns:\n  it."
+    assert Comment.parse(comment).text == "A line that was broken.\n\n* one\n* two"
+
+
 def test_a_comment_is_taken_apart() -> None:
     comment = Comment.parse(
         "Do it.\n\nTwice.\n\nArgs:\n  a: one\n    and more.\n  b: two.\n\nReturns:\n  It.\n\n"

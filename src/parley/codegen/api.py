@@ -106,7 +106,7 @@ def api_class(
     title = f"{colour.prefix}{pascal(schema)}Api"
     head = (
         f"class {title}:\n"
-        + docstring(f"The functions of {schema}, called through supabase-py's {colour.words}.", 4)
+        + docstring(f"The functions of {schema}, called through {colour.words} of supabase-py.", 4)
         + f"\n    def __init__(self, client: {colour.client}) -> None:\n"
         + f"        self._calls = {colour.calls}(client, {schema!r})\n"
     )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from parley.codegen.queries import query
 from parley.errors import CatalogUnreadable
-
-QUERIES = Path(__file__).parent / "sql"
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,8 @@ def gather(
     """Run the queries and link their rows."""
 
     def rows(name: str) -> list[dict[str, Any]]:
-        query = (QUERIES / f"{name}.sql").read_bytes()
-        found = connection.execute(query, {"schemas": list(schemas), "role": role}).fetchall()
+        values = {"schemas": list(schemas), "role": role}
+        found = connection.execute(query(name), values).fetchall()
         return [
             {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
             for row in found
@@ -170,11 +168,8 @@ def check_names(
     connection: psycopg.Connection[dict[str, Any]], schemas: tuple[str, ...], role: str
 ) -> None:
     """Raise CatalogUnreadable for a schema or role that is not there."""
-    found = connection.execute(
-        "select array(select nspname::text from pg_namespace where nspname = any (%s)) as schemas,"
-        " exists (select from pg_roles where rolname = %s) as has_role",
-        (list(schemas), role),
-    ).fetchone()
+    values = {"schemas": list(schemas), "role": role}
+    found = connection.execute(query("names"), values).fetchone()
     if found is None or not found["has_role"]:
         raise CatalogUnreadable(f"There is no role {role}.", "Name one with --role.")
     missing = [schema for schema in schemas if schema not in found["schemas"]]

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 WIDTH = 99
 
+LIST = re.compile(r"^(?:\s|[-*+•] |\d+[.)] )", re.MULTILINE)
+"""A line that is an item of a list, or set in."""
+
 SECTIONS = ("Args", "Returns", "Raises")
 
 
@@ -33,11 +36,19 @@ class Comment:
         sections = dict(zip(rest[::2], rest[1::2], strict=True))
         return cls(
             summary=summary,
-            text=text.strip(),
+            text=reflowed(text.strip()),
             args=entries(sections.get("Args", "")),
             returns=" ".join(sections.get("Returns", "").split()),
             raises=entries(sections.get("Raises", "")),
         )
+
+
+def reflowed(text: str) -> str:
+    """Join the lines of each paragraph, so that they can be broken anew; lists stay as they are."""
+    return "\n\n".join(
+        paragraph if LIST.search(paragraph) else " ".join(paragraph.split())
+        for paragraph in re.split(r"\n\s*\n", text)
+    )
 
 
 def entries(section: str) -> dict[str, str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from parley.seeding.plan import Plan
-
-PEOPLE = Path(__file__).parent / "sql" / "people.sql"
+from parley.seeding.queries import query
 
 
 def write_people(connection: psycopg.Connection[Any], plan: Plan) -> None:
@@ -19,7 +17,7 @@ def write_people(connection: psycopg.Connection[Any], plan: Plan) -> None:
     with connection.cursor().copy("copy seeded_people (id, name) from stdin") as copy:
         for each in plan.people:
             copy.write_row((each.id, each.name))
-    connection.execute(PEOPLE.read_bytes())
+    connection.execute(query("people"))
 
 
 def are_there(connection: psycopg.Connection[Any], user_ids: tuple[UUID, ...]) -> bool:

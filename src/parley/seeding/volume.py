@@ -7,7 +7,6 @@ took a number in its person's own stream.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -17,9 +16,9 @@ from psycopg import sql
 
 from parley.seeding.people import write_people
 from parley.seeding.plan import Plan, PlannedRoom
+from parley.seeding.queries import query
 from parley.seeding.report import Report
 
-QUERIES = Path(__file__).parent / "sql"
 DEFAULT_TENANT = UUID("00000000-0000-0000-0000-000000000001")
 SEARCHED_AT_ONCE = 20_000
 
@@ -80,7 +79,7 @@ class Writer:
             "create temporary table seeded_streams (user_id uuid, rev bigint) on commit drop"
         )
         self._copy("seeded_streams", "user_id rev", self._revs.items())
-        self._connection.execute((QUERIES / "streams.sql").read_bytes())
+        self._connection.execute(query("streams"))
         self._report("Rooms", len(rooms), len(rooms))
 
     def _members(self, room: PlannedRoom) -> Iterator[tuple[object, ...]]:
@@ -118,7 +117,7 @@ class Writer:
                 self._report("Messages", done, total)
 
     def _write_search(self) -> None:
-        statements = [(QUERIES / name).read_bytes() for name in ("search.sql", "activity.sql")]
+        statements = [query(name) for name in ("search", "activity")]
         done = 0
         for rooms in portions(self._plan.rooms):
             for statement in statements:
