@@ -186,12 +186,10 @@ class Chat(Screen):
         self._work = asyncio.create_task(self._run())
 
     async def _end(self) -> None:
-        if self._work is not None:
-            self._work.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._work
-            self._work = None
-        self._live = None
+        work, self._work, self._live = self._work, None, None
+        if work is not None:
+            work.cancel()
+            await asyncio.wait([work])
 
     async def _run(self) -> None:
         try:
@@ -206,6 +204,9 @@ class Chat(Screen):
             logger.warning("the session is lost: %s", lost.exceptions[0])
             self._server.begin(None)
             self._end_changes()
+        except* Exception:
+            self._end_changes()
+            raise
 
     async def _pass_tokens_on(self, live: Live) -> None:
         tokens: asyncio.Queue[str] = asyncio.Queue()
@@ -224,6 +225,8 @@ class Chat(Screen):
     def _require_session(self) -> None:
         if not self.is_signed_in:
             raise SignInRequired("Nobody is signed in.", "Sign in; the copy and the outbox stay.")
+        if self._work is not None and self._work.done():
+            self._work.result()
 
     def _wake_sender(self) -> None:
         self._sender.wake()

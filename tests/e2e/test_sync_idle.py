@@ -30,8 +30,8 @@ async def test_an_idle_client_asks_for_the_heads_once_in_an_interval_and_for_not
     ann, bob = await sign_up(stack, "Ann"), await sign_up(stack, "Bob")
     async with (
         FaultProxy(stack.api_url, 1).serving() as proxy,
-        chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
         Chat(proxy.url, stack.publishable_key, tmp_path / "bob.db", live=is_live) as bobs,
+        chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
     ):
         await bobs.sign_in(bob.email, PASSWORD)
         room = await anns.create_room("quiet", [bob.user_id])
@@ -57,3 +57,31 @@ async def test_an_idle_client_asks_for_the_heads_once_in_an_interval_and_for_not
         # The control: what is said is noticed by the same client.
         await anns.send(room.id, "good morning")
         await until(lambda: bobs.messages(room.id)[-1].body == "good morning")
+
+
+async def test_what_breaks_the_client_is_raised_where_somebody_waits(
+    stack: Status, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await sign_up(stack, "Ann")
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("alone")
+    with monkeypatch.context() as patch:
+        patch.setattr("parley.client.heads_wait_s", broken)
+        async with Chat(
+            stack.api_url, stack.publishable_key, tmp_path / "ann.db", live=False
+        ) as anns:
+            following = anns.changes()
+            with pytest.RaisesGroup(ZeroDivisionError):
+                await anext(following)
+            await anns.send(room.id, "anybody?")
+            with pytest.RaisesGroup(ZeroDivisionError):
+                await anns.settled()
+
+    # The control: what was written down is still there, and a working client sends it.
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        await anns.settled()
+        await until(lambda: not anns.outbox())
+
+
+def broken(is_live: bool, chance: object) -> float:
+    return 1 / 0

@@ -94,7 +94,10 @@ class Deeds(Copy):
         self._outbox.dismiss(item_id)
 
     async def settled(self) -> None:
-        """Wait until nothing in the outbox waits for the server. Raises SignInRequired."""
+        """Wait until nothing in the outbox waits for the server.
+
+        Raises SignInRequired, and what broke the work behind it if that happened.
+        """
         while self._outbox.items(None, "pending"):
             self._require_session()
             await self._news.wait()
@@ -111,7 +114,7 @@ class Deeds(Copy):
 
     @abstractmethod
     def _require_session(self) -> None:
-        """Raise SignInRequired when nobody is signed in."""
+        """Raise SignInRequired when nobody is signed in, and what broke the work behind it."""
 
     def _do(
         self,
@@ -158,7 +161,7 @@ class Deeds(Copy):
                 self._wake_sender()
 
     def _end_changes(self) -> None:
-        """Wake whoever follows: without a session nothing comes."""
+        """Wake whoever follows or waits: nothing comes any more."""
         for queue in self._queues:
             queue.put_nowait(None)
         self._notify()
