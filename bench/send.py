@@ -69,12 +69,12 @@ def of_send_messages(line: Line, random: Random) -> list[str]:
 
 
 def prepare_sends(clones: Clones, size: int) -> list[Load]:
-    """Make the databases, with ``size`` direct rooms among sixteen senders and their partners."""
+    """Make the databases, with ``size`` direct rooms of sixteen senders, each with somebody else."""
     bodies = write_bodies(BODIES)
-    people = new_ids(SENDERS + -(-size // SENDERS))
+    people = new_ids(SENDERS + size)
     crowd = new_ids(100 - SENDERS)
     senders = people[:SENDERS]
-    pairs = [(people[n % SENDERS], people[SENDERS + n // SENDERS]) for n in range(size)]
+    pairs = [(people[n % SENDERS], people[SENDERS + n]) for n in range(size)]
 
     parley, seed, bare = (clones.make(purpose) for purpose in ("parley", "seed003", "bare"))
     with psycopg.connect(parley, autocommit=True) as connection:

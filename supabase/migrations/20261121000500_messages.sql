@@ -78,8 +78,8 @@ create function chat_private.take_tokens(
   user_id uuid,
   bucket text,
   wanted integer,
-  capacity integer,
-  per_second double precision
+  capacity integer default null,
+  per_second double precision default null
 )
 returns integer
 language plpgsql
@@ -90,25 +90,31 @@ declare
   v_now timestamptz := clock_timestamp();
   v_taken integer;
 begin
-  insert into chat_private.rate_buckets as b (user_id, bucket, tokens, taken, refilled_at)
-  values (
-    take_tokens.user_id, take_tokens.bucket,
-    take_tokens.capacity - least(take_tokens.wanted, take_tokens.capacity),
-    least(take_tokens.wanted, take_tokens.capacity), v_now
-  )
-  on conflict on constraint rate_buckets_pkey do update
-  set (tokens, taken, refilled_at) = (
-    select full_to.level - least(take_tokens.wanted, floor(full_to.level)),
-      least(take_tokens.wanted, floor(full_to.level)), v_now
-    from (
-      select least(
-        take_tokens.capacity,
-        b.tokens
-          + greatest(0, date_part('epoch', v_now - b.refilled_at)) * take_tokens.per_second
-      )
-    ) as full_to (level)
-  )
-  returning b.taken into v_taken;
+  loop
+    update chat_private.rate_buckets as b
+    set (tokens, taken, refilled_at) = (
+      select full_to.level - least(take_tokens.wanted, floor(full_to.level)),
+        least(take_tokens.wanted, floor(full_to.level)), v_now
+      from (
+        select least(
+          coalesce(take_tokens.capacity, s.send_burst),
+          b.tokens
+            + greatest(0, date_part('epoch', v_now - b.refilled_at))
+              * coalesce(take_tokens.per_second, s.sends_per_second)
+        )
+      ) as full_to (level)
+    )
+    from chat_private.settings as s
+    where b.user_id = take_tokens.user_id and b.bucket = take_tokens.bucket
+    returning b.taken into v_taken;
+    exit when found;
+    -- A bucket begins full.
+    insert into chat_private.rate_buckets (user_id, bucket, tokens, refilled_at)
+    select
+      take_tokens.user_id, take_tokens.bucket, coalesce(take_tokens.capacity, s.send_burst), v_now
+    from chat_private.settings as s
+    on conflict on constraint rate_buckets_pkey do nothing;
+  end loop;
   return v_taken;
 end;
 $$;
@@ -121,8 +127,8 @@ Args:
   user_id: whose bucket.
   bucket: send, or the id of a room in slow mode.
   wanted: how many at most; less than 0 gives back.
-  capacity: tokens of a full bucket.
-  per_second: how fast it refills.
+  capacity: tokens of a full bucket; null is what the settings say of sends.
+  per_second: how fast it refills; null, too.
 
 Returns:
   How many were taken.$$;

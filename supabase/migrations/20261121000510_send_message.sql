@@ -152,11 +152,7 @@ begin
     );
   end if;
   if v_taken <> 0 then
-    select chat_private.take_tokens(
-      (take_sends.me).user_id, 'send', v_taken, s.send_burst, s.sends_per_second
-    )
-    into v_taken
-    from chat_private.settings as s;
+    v_taken := chat_private.take_tokens((take_sends.me).user_id, 'send', v_taken);
   end if;
   return v_taken;
 end;
@@ -277,50 +273,6 @@ comment on function
   chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean) is
   'Find whom a message mentions, whom it should be brought to, and the thread it belongs to.';
 
--- The row as it will be stored, at the place that its caller has reserved under the room lock.
-create function chat_private.compose_message(
-  room chat.rooms,
-  me chat.room_members,
-  place bigint,
-  client_id uuid,
-  body text,
-  reply_to bigint,
-  called chat_private.called,
-  mention_all boolean,
-  attachments jsonb
-)
-returns chat.messages
-language plpgsql
-volatile
-set search_path = ''
-as $$
-declare
-  v_message chat.messages;
-begin
-  v_message.room_id := (compose_message.room).id;
-  v_message.seq := (compose_message.room).last_seq + compose_message.place;
-  v_message.id := gen_random_uuid();
-  v_message.sender_id := (compose_message.me).user_id;
-  v_message.sender_label := (compose_message.me).label;
-  v_message.client_id := compose_message.client_id;
-  v_message.kind := 'text';
-  v_message.body := compose_message.body;
-  v_message.reply_to := compose_message.reply_to;
-  v_message.thread_root := (compose_message.called).thread_root;
-  v_message.mentions := (compose_message.called).mentions;
-  v_message.mention_all := compose_message.mention_all;
-  v_message.attachments := compose_message.attachments;
-  v_message.created_at := clock_timestamp();
-  v_message.rev := (compose_message.room).rev + compose_message.place;
-  return v_message;
-end;
-$$;
-
-comment on function chat_private.compose_message(
-  chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
-) is
-  'Compose the row of the place-th message that is sent to a locked room.';
-
 -- The caller holds the room and the called people, and raises their heads.
 create function chat_private.notify_called(message chat.messages, called chat_private.called)
 returns void
@@ -372,18 +324,30 @@ declare
   v_me chat.room_members;
   v_sent chat_private.sends;
   v_called chat_private.called;
-  v_people uuid[];
+  v_people uuid[] := '{}';
   v_refusal chat_private.refusal;
+  v_seq bigint;
+  v_now timestamptz;
   v_message chat.messages;
 begin
   if v_user is null then
     perform chat_private.current_user_id();
   end if;
-  v_refusal := chat_private.refusal_by_content(
-    send_message.body, send_message.client_id, v_mentions, send_message.attachments
-  );
-  if v_refusal.slug is not null then
-    perform chat_private.refuse(v_refusal);
+  -- Most messages are a few words and nothing else, and need no closer look.
+  if (
+    send_message.client_id is not null
+    and char_length(send_message.body) <= 8000
+    and send_message.body ~ '\S'
+    and v_mentions = '{}'
+    and send_message.attachments = '[]'
+  ) is not true
+  then
+    v_refusal := chat_private.refusal_by_content(
+      send_message.body, send_message.client_id, v_mentions, send_message.attachments
+    );
+    if v_refusal.slug is not null then
+      perform chat_private.refuse(v_refusal);
+    end if;
   end if;
 
   -- Check, lock, check: lock_room() and require_member() in place, because nested calls are some
@@ -435,8 +399,6 @@ begin
     end if;
   end if;
 
-  v_called := row('{}', '{}', null, null);
-  v_people := '{}';
   if v_mentions <> '{}' or v_mention_all or send_message.reply_to is not null then
     v_called := chat_private.find_called(
       v_room, v_me, send_message.reply_to, v_mentions, v_mention_all
@@ -448,36 +410,36 @@ begin
     perform chat_private.refuse(chat_private.refusal_by_rate(v_room, v_me));
   end if;
 
-  v_message := chat_private.compose_message(
-    v_room, v_me, 1, send_message.client_id, send_message.body, send_message.reply_to, v_called,
-    v_mention_all, send_message.attachments
-  );
-  -- One statement for all three: to start one has its price too.
+  v_seq := v_room.last_seq + 1;
+  v_now := clock_timestamp();
+  -- One statement for everything: to start one has its price too.
   with remembered as (
     insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
-    values (
-      v_message.room_id, v_message.sender_id, v_message.client_id, v_message.seq, v_hash
-    )
+    values (v_room.id, v_me.user_id, send_message.client_id, v_seq, v_hash)
   ),
   indexed as (
     insert into chat_private.message_search (room_id, seq, created_at, vector)
-    values (
-      v_message.room_id, v_message.seq, v_message.created_at,
-      to_tsvector('chat_private.search', v_message.body)
-    )
+    values (v_room.id, v_seq, v_now, to_tsvector('chat_private.search', send_message.body))
+  ),
+  raised as (
+    update chat.rooms as r
+    set rev = v_room.rev + 1, last_seq = v_seq, active_at = v_now, touched = '{messages}'
+    where r.id = v_room.id
   )
-  insert into chat.messages values (v_message.*);
+  insert into chat.messages as m (
+    room_id, seq, sender_id, sender_label, client_id, body, reply_to, thread_root, mentions,
+    mention_all, attachments, created_at, rev
+  )
+  values (
+    v_room.id, v_seq, v_me.user_id, v_me.label, send_message.client_id, send_message.body,
+    send_message.reply_to, v_called.thread_root, coalesce(v_called.mentions, '{}'), v_mention_all,
+    send_message.attachments, v_now, v_room.rev + 1
+  )
+  returning m.* into v_message;
   if v_people <> '{}' then
     perform chat_private.notify_called(v_message, v_called);
     perform chat_private.bump_users(v_people, '{notifications}');
   end if;
-  update chat.rooms as r
-  set
-    rev = v_room.rev + 1,
-    last_seq = v_room.last_seq + 1,
-    active_at = v_message.created_at,
-    touched = '{messages}'
-  where r.id = v_room.id;
   return v_message;
 end;
 $$;
@@ -576,9 +538,6 @@ revoke execute on function
   chat_private.take_sends(chat.rooms, chat.room_members, integer),
   chat_private.refusal_by_rate(chat.rooms, chat.room_members),
   chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean),
-  chat_private.compose_message(
-    chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
-  ),
   chat_private.notify_called(chat.messages, chat_private.called),
   chat_private.sent_message(chat_private.sends, bytea),
   chat_private.send_message(uuid, text, uuid, bigint, uuid[], boolean, jsonb),

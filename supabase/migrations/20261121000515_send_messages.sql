@@ -80,6 +80,50 @@ $$;
 comment on function chat_private.read_outgoing(jsonb, bigint) is
   'Read one item of a batch without failing on it.';
 
+-- The row as it will be stored, at the place that its caller has reserved under the room lock.
+create function chat_private.compose_message(
+  room chat.rooms,
+  me chat.room_members,
+  place bigint,
+  client_id uuid,
+  body text,
+  reply_to bigint,
+  called chat_private.called,
+  mention_all boolean,
+  attachments jsonb
+)
+returns chat.messages
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_message chat.messages;
+begin
+  v_message.room_id := (compose_message.room).id;
+  v_message.seq := (compose_message.room).last_seq + compose_message.place;
+  v_message.id := gen_random_uuid();
+  v_message.sender_id := (compose_message.me).user_id;
+  v_message.sender_label := (compose_message.me).label;
+  v_message.client_id := compose_message.client_id;
+  v_message.kind := 'text';
+  v_message.body := compose_message.body;
+  v_message.reply_to := compose_message.reply_to;
+  v_message.thread_root := (compose_message.called).thread_root;
+  v_message.mentions := (compose_message.called).mentions;
+  v_message.mention_all := compose_message.mention_all;
+  v_message.attachments := compose_message.attachments;
+  v_message.created_at := clock_timestamp();
+  v_message.rev := (compose_message.room).rev + compose_message.place;
+  return v_message;
+end;
+$$;
+
+comment on function chat_private.compose_message(
+  chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
+) is
+  'Compose the row of the place-th message that is sent to a locked room.';
+
 create function chat_private.send_messages(items jsonb)
 returns setof chat.send_outcome
 language plpgsql
@@ -342,6 +386,9 @@ Raises:
 
 revoke execute on function
   chat_private.read_outgoing(jsonb, bigint),
+  chat_private.compose_message(
+    chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
+  ),
   chat_private.send_messages(jsonb), chat.send_messages(jsonb)
   from public, anon, authenticated;
 grant execute on function

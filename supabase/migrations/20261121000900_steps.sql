@@ -212,14 +212,20 @@ begin
   -- What realtime.send would insert, for all recipients of a kind at once: a call per member takes
   -- a subtransaction each and is half as fast. Nearly every step is of one kind.
   if not old.is_large then
-    -- Small: the server names the recipients, so who was removed is simply not among them.
+    -- Small: the server names the recipients, so who was removed is simply not among them. (`offset 0`
+    -- keeps their streams one look-up each, however few people there are so far.)
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
       e.id, e.topic, 'broadcast', 'changed', v_full || jsonb_build_object('id', e.id), true
     from (
-      select gen_random_uuid(), 'user:' || m.user_id || ':' || s.epoch
+      select gen_random_uuid(), 'user:' || m.user_id || ':' || stream.epoch
       from chat.room_members as m
-      join chat_private.user_streams as s on s.user_id = m.user_id
+      cross join lateral (
+        select s.epoch
+        from chat_private.user_streams as s
+        where s.user_id = m.user_id
+        offset 0
+      ) as stream
       where m.room_id = new.id and m.left_at is null
     ) as e (id, topic);
   elsif v_rows ? 'messages' then

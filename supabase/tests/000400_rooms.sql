@@ -97,19 +97,47 @@ select tests.stop_acting();
 
 -- The data itself
 select throws_ok(
-  format('update chat.rooms set %s where id = %L', change, tests.room('trip')), '23514', null, title
+  format('update chat.rooms set %s where id = %L', change, tests.room('trip')), '23514',
+  format('new row for relation "rooms" violates check constraint "%s"', claim), title
 )
 from (
   values
-  ('kind = ''direct''', 'a direct room names two people'),
-  ('name = null', 'a group has a name'),
-  ('rev = changed_rev - 1', 'a room did not change after its head'),
-  ('floor_seq = last_seq + 1', 'the floor is not above the newest message'),
+  ('kind = ''direct''', 'direct_rooms_name_two_people', 'a direct room names two people'),
+  ('name = null', 'groups_have_a_name', 'a group has a name'),
+  ('name = ''''', 'name_is_short', 'of one character or more'),
+  ('name = repeat(''x'', 121)', 'name_is_short', 'and of 120 at most'),
+  ('topic = repeat(''x'', 501)', 'topic_is_short', 'a topic has 500 at most'),
+  ('kind = ''club''', 'kind_is_known', 'a room is direct or a group'),
+  ('history = ''none''', 'history_is_known', 'history is read whole or from joining'),
+  ('default_role = ''owner''', 'default_role_is_known', 'nobody becomes an owner by joining'),
+  ('rev = changed_rev - 1', 'numbers_are_in_order', 'a room did not change after its head'),
+  ('floor_seq = last_seq + 1', 'numbers_are_in_order', 'the floor is not above the newest message'),
   ('is_public = true, kind = ''direct'', low_user = tests.id_of(''Ann''), high_user = tests.id_of(''Bob'')',
+    case
+      when tests.id_of('Ann') < tests.id_of('Bob')
+        then 'direct_rooms_are_private' else 'direct_rooms_name_two_people'
+    end,
     'a direct room is not public'),
-  ('retain_days = 0', 'retention lasts a day or more'),
-  ('slow_mode_seconds = -1', 'slow mode is not negative')
-) as c (change, title);
+  ('retain_days = 0', 'retention_is_bounded', 'retention lasts a day or more'),
+  ('retain_days = 36501', 'retention_is_bounded', 'and a hundred years at most'),
+  ('slow_mode_seconds = -1', 'slow_mode_is_bounded', 'slow mode is not negative'),
+  ('slow_mode_seconds = 86401', 'slow_mode_is_bounded', 'and a day at most')
+) as c (change, claim, title);
+select throws_ok(
+  $$
+    insert into chat.rooms (tenant_id, kind, created_by)
+    select tenant_id, 'group', created_by from chat.rooms where id = tests.room('trip')
+  $$,
+  '23514', 'new row for relation "rooms" violates check constraint "groups_have_a_name"',
+  'a new room is checked, too'
+);
+select lives_ok(
+  format(
+    'update chat.rooms set name = repeat(''x'', 120), topic = repeat(''x'', 500), is_public = true,'
+    ' retain_days = 36500, slow_mode_seconds = 86400 where id = %L', tests.room('trip')
+  ),
+  'everything up to its limit is stored'
+);
 
 select * from finish();
 rollback;

@@ -227,6 +227,26 @@ def test_the_same_send_sixteen_times_at_once_is_one_message(database: str, owner
         assert head == (ROUNDS, ROUNDS + 1)
 
 
+def test_a_first_token_is_given_once_to_devices_that_send_at_once(
+    database: str, owner: Owner
+) -> None:
+    with people(database, "Ann", "Bob") as (ann, bob):
+        rooms = [open_room(ann, bob) for _ in range(8)]
+        devices = [Person(database, "Bob") for _ in rooms]
+        owner.execute("update chat_private.settings set send_burst = 2, sends_per_second = 1")
+        try:
+            for _ in range(ROUNDS):
+                owner.execute("delete from chat_private.rate_buckets")
+                began = time.monotonic()
+                outcomes = at_once(*map(partial, [say] * 8, devices, rooms))
+                slugs = Counter(outcome.slug for outcome in outcomes)
+                assert 2 <= slugs[None] <= 2 + time.monotonic() - began
+                assert slugs[None] + slugs["slow_down"] == 8
+        finally:
+            for device in devices:
+                device.connection.close()
+
+
 STRANGERS_TRY: dict[LiteralString, dict[str, object]] = {
     "send_message": {"body": "x", "client_id": uuid4()},
     "list_messages": {},
