@@ -33,7 +33,7 @@ ANNOUNCE = "chat_private.tg_rooms__announce()"
 LEAKS = {
     "small": {
         "m.room_id = new.id and m.left_at is null": "m.room_id = new.id",
-        "'user:' || m.user_id || ':' || s.epoch": "'user:' || m.user_id || ':1'",
+        "'user:' || m.user_id || ':' || stream.epoch": "'user:' || m.user_id || ':1'",
     },
     "large": {
         "'room:' || new.id || ':' || new.epoch": "'room:' || new.id || ':1'",
