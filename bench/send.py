@@ -69,7 +69,7 @@ def of_send_messages(line: Line, random: Random) -> list[str]:
 
 
 def prepare_sends(clones: Clones, size: int) -> list[Load]:
-    """Make the databases, with ``size`` direct rooms of sixteen senders, each with somebody else."""
+    """Make the databases: ``size`` direct rooms of sixteen senders, each with somebody else."""
     bodies = write_bodies(BODIES)
     people = new_ids(SENDERS + size)
     crowd = new_ids(100 - SENDERS)
