@@ -196,7 +196,8 @@ async def main(options: dict[str, Any]) -> None:
                     with suppress(ParleyError):
                         await chat.sign_in(options["email"], options["password"])
             waiting = asyncio.create_task(work.wait())
-            await asyncio.wait([waiting, commands], return_when=asyncio.FIRST_COMPLETED)
+            until = [waiting, commands, chat._work]
+            await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done() and work.is_set():
                 await do_deed(chat, chance, journal, options["name"], options["public"])
                 await asyncio.sleep(chance.expovariate(1 / options["every_s"]))

@@ -16,6 +16,7 @@ from parley.errors import RoomNotFound, SignInRequired, Unreachable
 from parley.stack import Status
 from parley.sync.faults import OtherAccount
 from parley.sync.session import Session
+from tests.chaos.fault_proxy import FaultProxy
 from tests.e2e.sync_people import PASSWORD, Account, bodies, chatting, sign_up, until
 
 
@@ -196,6 +197,27 @@ async def test_a_lost_session_asks_for_sign_in_and_keeps_the_outbox(
         await anns.settled()
         await anns.sync()
         assert [each.state for each in anns.messages(room.id)][-1] == "sent"
+
+
+async def test_a_session_that_ends_while_much_is_going_on_is_renewed_once(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    async with (
+        FaultProxy(stack.api_url, 1).serving() as proxy,
+        Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns,
+    ):
+        await anns.sign_in(ann.email, PASSWORD)
+        room = await anns.create_room("sessions", [bob.user_id])
+        session = anns._server._session
+        assert session is not None
+        before = proxy.requests["token"]
+        # What a clock that is set forward does to it.
+        anns._server.begin(session.model_copy(update={"expires_at": 0}))
+        await anns.send(room.id, "in between")
+        await asyncio.gather(anns.settled(), *(anns._server.heads() for _ in range(5)))
+        assert proxy.requests["token"] == before + 1
+        assert anns.is_signed_in
 
 
 async def test_ticks_move_from_sent_to_delivered_to_read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -88,6 +89,7 @@ class Server:
         self._client: AsyncClient | None = None
         self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True)
         self._on_token: Callable[[str], None] | None = None
+        self._renewing = asyncio.Lock()
 
     async def client(self) -> AsyncClient:
         """The client of supabase-py."""
@@ -133,7 +135,7 @@ class Server:
         if self._session is None:
             raise SignInRequired("Nobody is signed in.", SIGN_IN)
         if self._session.expires_at - time.time() < REFRESH_EARLY_S:
-            await self._refresh()
+            await self._renew(self._session)
         return self._session.access_token
 
     async def pull(self, cursor: Cursor) -> Answer:
@@ -151,14 +153,15 @@ class Server:
 
     async def call(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
         """Call a function of ``chat`` with a token that is good."""
-        token = await self.access_token()
+        await self.access_token()
+        session = self._session
         calls = AsyncCalls(await self.client(), "chat")
         try:
             return await calls.call(function, arguments, result)
         except SignInRequired:
             # The clock of this device may be wrong, or the session was ended elsewhere.
-            if self._session is not None and self._session.access_token == token:
-                await self._refresh()
+            if session is not None:
+                await self._renew(session)
             return await calls.call(function, arguments, result)
 
     async def select(self, table: str, filters: Mapping[str, str]) -> Sequence[Row]:
@@ -201,19 +204,22 @@ class Server:
         if self._on_token is not None:
             self._on_token(session.access_token)
 
-    async def _refresh(self) -> None:
-        session = self._session
-        if session is None:
-            raise SignInRequired("Nobody is signed in.", SIGN_IN)
-        client = await self.client()
-        try:
-            fresh = await self._authenticate(
-                lambda: client.auth.refresh_session(session.refresh_token)
-            )
-        except SignInRequired:
-            self.begin(None)
-            raise
-        self.begin(fresh)
+    async def _renew(self, session: Session) -> None:
+        """Put another session in this one's place, once: its refresh token is good for one use."""
+        async with self._renewing:
+            if self._session is None:
+                raise SignInRequired("Nobody is signed in.", SIGN_IN)
+            if self._session is not session:
+                return
+            client = await self.client()
+            try:
+                fresh = await self._authenticate(
+                    lambda: client.auth.refresh_session(session.refresh_token)
+                )
+            except SignInRequired:
+                self.begin(None)
+                raise
+            self.begin(fresh)
 
     async def _authenticate(self, ask: Callable[[], Any]) -> Session:
         try:
