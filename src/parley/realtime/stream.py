@@ -90,6 +90,9 @@ class WalStream:
             if self._begun is None and self._resume is None:
                 self.position = max(self.position, self._cursor.wal_end)
             self._cursor.send_feedback(flush_lsn=self.position, force=True)
+            if self._resume is None:
+                # Sending may have read on, and of what libpq holds already the socket says nothing.
+                self._on_readable()
 
     def close(self) -> None:
         """Stop reading."""
