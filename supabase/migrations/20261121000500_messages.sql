@@ -97,22 +97,24 @@ begin
         least(take_tokens.wanted, floor(full_to.level)), v_now
       from (
         select least(
-          coalesce(take_tokens.capacity, s.send_burst),
+          coalesce(take_tokens.capacity, (select s.send_burst from chat_private.settings as s)),
           b.tokens
             + greatest(0, date_part('epoch', v_now - b.refilled_at))
-              * coalesce(take_tokens.per_second, s.sends_per_second)
+              * coalesce(
+                take_tokens.per_second, (select s.sends_per_second from chat_private.settings as s)
+              )
         )
       ) as full_to (level)
     )
-    from chat_private.settings as s
     where b.user_id = take_tokens.user_id and b.bucket = take_tokens.bucket
     returning b.taken into v_taken;
     exit when found;
     -- A bucket begins full.
     insert into chat_private.rate_buckets (user_id, bucket, tokens, refilled_at)
-    select
-      take_tokens.user_id, take_tokens.bucket, coalesce(take_tokens.capacity, s.send_burst), v_now
-    from chat_private.settings as s
+    values (
+      take_tokens.user_id, take_tokens.bucket,
+      coalesce(take_tokens.capacity, (select s.send_burst from chat_private.settings as s)), v_now
+    )
     on conflict on constraint rate_buckets_pkey do nothing;
   end loop;
   return v_taken;

@@ -279,6 +279,20 @@ select lives_ok(
   $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'and passes when it has refilled'
 );
 
+savepoint no_settings; -- noqa: PRS
+select tests.change_as_owner('delete from chat_private.settings');
+set local statement_timeout = '10s';
+select throws_ok(
+  $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$,
+  '23502', null, 'without settings nobody sends without a limit, and nobody waits'
+);
+select tests.change_as_owner('delete from chat_private.rate_buckets');
+select throws_ok(
+  $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$,
+  '23502', null, 'nor for the first time'
+);
+rollback to no_settings;
+
 -- Strangers, ex-members, other tenants
 select tests.strangers_find_nothing(
   'select chat.send_message(%L, ''x'', gen_random_uuid())', 'sending'
