@@ -206,9 +206,7 @@ async def test_a_new_token_is_passed_on_without_losing_anything(
     # A token names the second it was made in.
     async with asyncio.timeout(5):
         while await bobs._server.access_token() == token:
-            session = bobs._server._session
-            assert session is not None
-            await bobs._server._renew(session)
+            await bobs._server._renew(await bobs._server._good_session())
     await anns.send(room.id, "fresh")
     await until(lambda: bodies(bobs, room.id) == ["fresh"])
     assert bobs.is_live

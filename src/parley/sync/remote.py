@@ -132,11 +132,7 @@ class Server:
 
     async def access_token(self) -> str:
         """A token that is good for a while. Raises SignInRequired, Unreachable."""
-        if self._session is None:
-            raise SignInRequired("Nobody is signed in.", SIGN_IN)
-        if self._session.expires_at - time.time() < REFRESH_EARLY_S:
-            await self._renew(self._session)
-        return self._session.access_token
+        return (await self._good_session()).access_token
 
     async def pull(self, cursor: Cursor) -> Answer:
         """Call ``pull_changes``; its rows stay as they came (see ``kinds``)."""
@@ -153,15 +149,13 @@ class Server:
 
     async def call(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
         """Call a function of ``chat`` with a token that is good."""
-        await self.access_token()
-        session = self._session
+        session = await self._good_session()
         calls = AsyncCalls(await self.client(), "chat")
         try:
             return await calls.call(function, arguments, result)
         except SignInRequired:
             # The clock of this device may be wrong, or the session was ended elsewhere.
-            if session is not None:
-                await self._renew(session)
+            await self._renew(session)
             return await calls.call(function, arguments, result)
 
     async def select(self, table: str, filters: Mapping[str, str]) -> Sequence[Row]:
@@ -204,13 +198,22 @@ class Server:
         if self._on_token is not None:
             self._on_token(session.access_token)
 
-    async def _renew(self, session: Session) -> None:
+    async def _good_session(self) -> Session:
+        """The session, another one when it is about to end. Raises SignInRequired, Unreachable."""
+        session = self._session
+        if session is None:
+            raise SignInRequired("Nobody is signed in.", SIGN_IN)
+        if session.expires_at - time.time() < REFRESH_EARLY_S:
+            return await self._renew(session)
+        return session
+
+    async def _renew(self, session: Session) -> Session:
         """Put another session in this one's place, once: its refresh token is good for one use."""
         async with self._renewing:
             if self._session is None:
                 raise SignInRequired("Nobody is signed in.", SIGN_IN)
             if self._session is not session:
-                return
+                return self._session
             client = await self.client()
             try:
                 fresh = await self._authenticate(
@@ -220,6 +223,7 @@ class Server:
                 self.begin(None)
                 raise
             self.begin(fresh)
+            return fresh
 
     async def _authenticate(self, ask: Callable[[], Any]) -> Session:
         try:
