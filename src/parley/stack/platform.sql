@@ -122,7 +122,7 @@ as $$
 declare
   v_id uuid := gen_random_uuid();
 begin
-  perform set_config('realtime.topic', send.topic, true);
+  execute format('set local realtime.topic to %L', send.topic);
   insert into realtime.messages (id, payload, event, topic, private, extension)
   values (
     v_id,
@@ -149,7 +149,7 @@ language plpgsql
 volatile
 as $$
 begin
-  perform set_config('realtime.topic', send_binary.topic, true);
+  execute format('set local realtime.topic to %L', send_binary.topic);
   insert into realtime.messages (binary_payload, event, topic, private, extension)
   values (
     send_binary.payload, send_binary.event, send_binary.topic, send_binary.private, 'broadcast'
