@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from random import Random
 from uuid import UUID
 
@@ -68,34 +69,70 @@ def of_send_messages(line: Line, random: Random) -> list[str]:
     return [json.dumps(items)]
 
 
-def prepare_sends(clones: Clones, size: int) -> list[Load]:
-    """Make the databases: ``size`` direct rooms of sixteen senders, each with somebody else."""
-    bodies = write_bodies(BODIES)
-    people = new_ids(SENDERS + size)
-    crowd = new_ids(100 - SENDERS)
-    senders = people[:SENDERS]
-    pairs = [(people[n % SENDERS], people[SENDERS + n]) for n in range(size)]
+@dataclass(frozen=True)
+class Crowd:
+    """Everybody who sends or is sent to: ``pairs`` of a sender and somebody else."""
 
-    parley, seed, bare = (clones.make(purpose) for purpose in ("parley", "seed003", "bare"))
-    with psycopg.connect(parley, autocommit=True) as connection:
-        add_people(connection, [*people, *crowd])
-        rooms = open_direct_rooms(connection, pairs)
-        small = create_room(connection, senders)
-        large = create_room(connection, [*senders, *crowd])
+    senders: list[str]
+    pairs: list[tuple[str, str]]
+    others: list[str]
+
+    @classmethod
+    def make(cls, rooms: int) -> Crowd:
+        """Make up sixteen senders, a partner for each direct room, and a full large room."""
+        people = new_ids(SENDERS + rooms)
+        pairs = [(people[n % SENDERS], people[SENDERS + n]) for n in range(rooms)]
+        return cls(people[:SENDERS], pairs, new_ids(100 - SENDERS))
+
+    def spread(self, rooms: list[str], bodies: tuple[str, ...]) -> tuple[Line, ...]:
+        """Give each sender their direct rooms."""
+        return tuple(
+            Line(sender, tuple(rooms[place::SENDERS]), bodies)
+            for place, sender in enumerate(self.senders)
+        )
+
+    def together(self, room: str, bodies: tuple[str, ...]) -> tuple[Line, ...]:
+        """Put all senders into one room."""
+        return tuple(Line(sender, (room,), bodies) for sender in self.senders)
+
+
+def open_rooms(url: str, crowd: Crowd) -> tuple[list[str], str, str]:
+    """Open everybody's direct rooms, the one of the sixteen, and the one of a hundred."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        add_people(
+            connection, [*crowd.senders, *(other for _, other in crowd.pairs), *crowd.others]
+        )
+        return (
+            open_direct_rooms(connection, crowd.pairs),
+            create_room(connection, crowd.senders),
+            create_room(connection, [*crowd.senders, *crowd.others]),
+        )
+
+
+def prepare_sends(clones: Clones, size: int) -> list[Load]:
+    """Make the databases: ``size`` direct rooms of sixteen senders, each with somebody else.
+
+    What is compared has a database of its own: a batch writes so much more that whoever shared its
+    tables would be measured on larger ones.
+    """
+    bodies = write_bodies(BODIES)
+    crowd = Crowd.make(size)
+    parley, hot, batched, seed, bare = (
+        clones.make(purpose) for purpose in ("parley", "hot", "batched", "seed003", "bare")
+    )
+    rooms, _, _ = open_rooms(parley, crowd)
+    _, small, large = open_rooms(hot, crowd)
+    batched_rooms, batched_small, _ = open_rooms(batched, crowd)
     with psycopg.connect(seed) as connection:
         connection.execute(read_sql("baselines/seed003.sql"))
-        mine, theirs = (list(side) for side in zip(*pairs, strict=True))
+        mine, theirs = (list(side) for side in zip(*crowd.pairs, strict=True))
         connection.execute(
             read_sql("sql/seed003_rooms.sql"), {"room_ids": rooms, "mine": mine, "theirs": theirs}
         )
     with psycopg.connect(bare) as connection:
         connection.execute(read_sql("baselines/bare.sql"))
 
-    spread = tuple(
-        Line(sender, tuple(rooms[place::SENDERS]), bodies) for place, sender in enumerate(senders)
-    )
-    in_small = tuple(Line(sender, (small,), bodies) for sender in senders)
-    in_large = tuple(Line(sender, (large,), bodies) for sender in senders)
+    spread = crowd.spread(rooms, bodies)
     send = "select * from chat.send_message(room_id => $1, body => $2, client_id => $3)"
     insert = read_sql("sql/send_seed003.sql")
     batch = "select * from chat.send_messages(items => $1)"
@@ -105,8 +142,22 @@ def prepare_sends(clones: Clones, size: int) -> list[Load]:
         Load(BARE, bare, read_sql("sql/send_bare.sql"), of_insert, spread),
         Load(PREPARED, parley, send, of_send_message, spread, is_prepared=True),
         Load(SEED_PREPARED, seed, insert, of_insert, spread, is_prepared=True),
-        Load(SMALL, parley, send, of_send_message, in_small),
-        Load(LARGE, parley, send, of_send_message, in_large),
-        Load(BATCHES, parley, batch, of_send_messages, spread, weight=BATCH),
-        Load(HOT_BATCHES, parley, batch, of_send_messages, in_small, weight=BATCH),
+        Load(SMALL, hot, send, of_send_message, crowd.together(small, bodies)),
+        Load(LARGE, hot, send, of_send_message, crowd.together(large, bodies)),
+        Load(
+            BATCHES,
+            batched,
+            batch,
+            of_send_messages,
+            crowd.spread(batched_rooms, bodies),
+            weight=BATCH,
+        ),
+        Load(
+            HOT_BATCHES,
+            batched,
+            batch,
+            of_send_messages,
+            crowd.together(batched_small, bodies),
+            weight=BATCH,
+        ),
     ]
