@@ -22,12 +22,7 @@ create table chat.messages (
   primary key (room_id, seq),
   constraint kind_is_known check (kind in ('text', 'system')),
   constraint body_is_short check (char_length(body) <= 8000),
-  constraint mentions_are_few check (cardinality(mentions) <= 50),
-  constraint reply_points_back check (reply_to < seq and thread_root <= reply_to),
-  constraint tombstones_are_empty check (
-    deleted_at is null
-    or (body = '' and mentions = '{}' and not mention_all and attachments = '[]')
-  )
+  constraint mentions_are_few check (cardinality(mentions) <= 50)
 );
 
 comment on table chat.messages is 'What was said. Order by seq; created_at is for showing.';
@@ -48,6 +43,36 @@ create index messages_by_rev on chat.messages (room_id, rev, seq);
 create index messages_by_thread on chat.messages (room_id, thread_root, seq)
   where thread_root is not null;
 
+create function chat_private.tg_messages__check()
+returns trigger
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_broken text := case
+    when new.reply_to >= new.seq or new.thread_root > new.reply_to then 'reply_points_back'
+    when new.deleted_at is not null
+      and (new.body <> '' or new.mentions <> '{}' or new.mention_all or new.attachments <> '[]')
+      then 'tombstones_are_empty'
+  end;
+begin
+  if v_broken is not null then
+    perform chat_private.fail_check('messages', v_broken);
+  end if;
+  return null;
+end;
+$$;
+
+revoke execute on function chat_private.tg_messages__check() from public, anon, authenticated;
+
+create trigger _100_check
+  after insert or update of
+    seq, reply_to, thread_root, body, mentions, mention_all, attachments, deleted_at
+  on chat.messages
+  for each row when (new.reply_to is not null or new.deleted_at is not null)
+  execute function chat_private.tg_messages__check();
+
 -- The memory that makes sending idempotent. It survives edit, delete and retention.
 create table chat_private.sends (
   room_id uuid not null,
@@ -60,19 +85,18 @@ create table chat_private.sends (
 
 comment on table chat_private.sends is 'Which client_id became which message, and what it said.';
 
--- A bucket per person for all they send, and one per person and room for slow mode.
+-- A bucket per person for all they send, and one per person and room for slow mode. What is missing
+-- in a bucket is time until it is full again, so one moment says how many tokens it holds now.
 create table chat_private.rate_buckets (
   user_id uuid not null,
   bucket text not null,
-  tokens double precision not null,
-  taken integer not null default 0,
-  refilled_at timestamptz not null,
+  full_at timestamptz not null,
   constraint rate_buckets_pkey primary key (user_id, bucket)
 ) with (fillfactor = 50);
 
 comment on table chat_private.rate_buckets is 'Token buckets; a full one may be deleted.';
-
-comment on column chat_private.rate_buckets.taken is 'How many tokens the last taker got.';
+comment on column chat_private.rate_buckets.full_at is
+  'When the bucket is full; every token taken puts it off by the time in which one comes back.';
 
 create function chat_private.take_tokens(
   user_id uuid,
@@ -87,36 +111,36 @@ volatile
 set search_path = ''
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_capacity integer;
+  v_per_second double precision;
+  v_full_at timestamptz;
+  v_now timestamptz;
   v_taken integer;
 begin
-  loop
-    update chat_private.rate_buckets as b
-    set (tokens, taken, refilled_at) = (
-      select full_to.level - least(take_tokens.wanted, floor(full_to.level)),
-        least(take_tokens.wanted, floor(full_to.level)), v_now
-      from (
-        select least(
-          coalesce(take_tokens.capacity, (select s.send_burst from chat_private.settings as s)),
-          b.tokens
-            + greatest(0, date_part('epoch', v_now - b.refilled_at))
-              * coalesce(
-                take_tokens.per_second, (select s.sends_per_second from chat_private.settings as s)
-              )
-        )
-      ) as full_to (level)
-    )
-    where b.user_id = take_tokens.user_id and b.bucket = take_tokens.bucket
-    returning b.taken into v_taken;
-    exit when found;
-    -- A bucket begins full.
-    insert into chat_private.rate_buckets (user_id, bucket, tokens, refilled_at)
-    values (
-      take_tokens.user_id, take_tokens.bucket,
-      coalesce(take_tokens.capacity, (select s.send_burst from chat_private.settings as s)), v_now
-    )
-    on conflict on constraint rate_buckets_pkey do nothing;
-  end loop;
+  select
+    coalesce(take_tokens.capacity, s.send_burst),
+    coalesce(take_tokens.per_second, s.sends_per_second)
+  into strict v_capacity, v_per_second
+  from chat_private.settings as s;
+
+  -- A bucket begins full.
+  insert into chat_private.rate_buckets (user_id, bucket, full_at)
+  values (take_tokens.user_id, take_tokens.bucket, clock_timestamp())
+  on conflict on constraint rate_buckets_pkey do nothing;
+  select b.full_at into v_full_at
+  from chat_private.rate_buckets as b
+  where b.user_id = take_tokens.user_id and b.bucket = take_tokens.bucket
+  for no key update;
+
+  v_now := clock_timestamp();
+  v_full_at := greatest(v_full_at, v_now);
+  v_taken := least(
+    take_tokens.wanted,
+    greatest(0, floor(v_capacity - date_part('epoch', v_full_at - v_now) * v_per_second))
+  );
+  update chat_private.rate_buckets as b
+  set full_at = v_full_at + interval '1 s' * v_taken / v_per_second
+  where b.user_id = take_tokens.user_id and b.bucket = take_tokens.bucket;
   return v_taken;
 end;
 $$;

@@ -20,13 +20,17 @@ create type chat_private.outgoing as (
   reply_to bigint,
   mentions uuid[],
   mention_all boolean,
-  attachments jsonb
+  attachments jsonb,
+  reason text,
+  hash bytea,
+  vector tsvector,
+  thread_root bigint
 );
 
 create function chat_private.read_outgoing(item jsonb, place bigint)
 returns chat_private.outgoing
 language plpgsql
-immutable
+stable
 set search_path = ''
 as $$
 declare
@@ -73,56 +77,69 @@ begin
       nullif(read_outgoing.item -> 'attachments', 'null'), '[]'
     );
   end if;
+
+  -- What the item alone tells is found out before its room is locked.
+  v_outgoing.reason := (chat_private.refusal_by_content(
+    v_outgoing.body, v_outgoing.client_id, v_outgoing.mentions, v_outgoing.attachments
+  )).slug;
+  if v_outgoing.reason is null then
+    v_outgoing.hash := chat_private.hash_content(
+      v_outgoing.body, v_outgoing.reply_to, v_outgoing.mentions, v_outgoing.mention_all,
+      v_outgoing.attachments
+    );
+    v_outgoing.vector := to_tsvector('chat_private.search', v_outgoing.body);
+  end if;
   return v_outgoing;
 end;
 $$;
 
 comment on function chat_private.read_outgoing(jsonb, bigint) is
-  'Read one item of a batch without failing on it.';
+  $$Read one item of a batch without failing on it.
 
--- The row as it will be stored, at the place that its caller has reserved under the room lock.
-create function chat_private.compose_message(
-  room chat.rooms,
-  me chat.room_members,
-  place bigint,
-  client_id uuid,
-  body text,
-  reply_to bigint,
-  called chat_private.called,
-  mention_all boolean,
-  attachments jsonb
-)
-returns chat.messages
+Args:
+  item: as it came.
+  place: its place in the batch.
+
+Returns:
+  The item, with the reason when its content is refused, and otherwise with its fingerprint and its
+  words; thread_root is left to whoever holds the room.$$;
+
+create type chat_private.decision as (
+  outcome text,
+  seq bigint,
+  reason text,
+  after integer
+);
+
+
+create function chat_private.take_sends(room chat.rooms, me chat.room_members, wanted integer)
+returns integer
 language plpgsql
 volatile
 set search_path = ''
 as $$
 declare
-  v_message chat.messages;
+  v_taken integer := chat_private.take_slow_sends(
+    take_sends.room, take_sends.me, take_sends.wanted
+  );
 begin
-  v_message.room_id := (compose_message.room).id;
-  v_message.seq := (compose_message.room).last_seq + compose_message.place;
-  v_message.id := gen_random_uuid();
-  v_message.sender_id := (compose_message.me).user_id;
-  v_message.sender_label := (compose_message.me).label;
-  v_message.client_id := compose_message.client_id;
-  v_message.kind := 'text';
-  v_message.body := compose_message.body;
-  v_message.reply_to := compose_message.reply_to;
-  v_message.thread_root := (compose_message.called).thread_root;
-  v_message.mentions := (compose_message.called).mentions;
-  v_message.mention_all := compose_message.mention_all;
-  v_message.attachments := compose_message.attachments;
-  v_message.created_at := clock_timestamp();
-  v_message.rev := (compose_message.room).rev + compose_message.place;
-  return v_message;
+  if v_taken <> 0 then
+    v_taken := chat_private.take_tokens((take_sends.me).user_id, 'send', v_taken);
+  end if;
+  return v_taken;
 end;
 $$;
 
-comment on function chat_private.compose_message(
-  chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
-) is
-  'Compose the row of the place-th message that is sent to a locked room.';
+comment on function chat_private.take_sends(chat.rooms, chat.room_members, integer) is
+  $$Take the right to send some messages now.
+
+Args:
+  room: the locked room.
+  me: the sender's membership.
+  wanted: how many messages; less than 0 gives back what was not used.
+
+Returns:
+  How many may be sent.$$;
 
 create function chat_private.send_messages(items jsonb)
 returns setof chat.send_outcome
@@ -133,26 +150,26 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_me uuid := chat_private.current_user_id();
+  v_user uuid := chat_private.current_user_id();
   v_items chat_private.outgoing[];
   v_item chat_private.outgoing;
   v_rooms chat.rooms[];
   v_room chat.rooms;
-  v_mine chat.room_members;
-  v_people uuid[] := '{}';
+  v_me chat.room_members;
   v_called chat_private.called;
-  v_hash bytea;
-  v_sent chat_private.sends;
-  v_refusal chat_private.refusal;
-  v_message chat.messages;
-  v_messages chat.messages[];
-  v_hashes bytea[];
+  v_people uuid[] := '{}';
   v_client_ids uuid[];
+  v_seqs bigint[];
+  v_hashes bytea[];
   v_place integer;
   v_is_restricted boolean;
   v_may_send integer;
-  v_outcome chat.send_outcome;
-  v_outcomes chat.send_outcome[];
+  v_accepted chat_private.outgoing[];
+  v_seq bigint;
+  v_now timestamptz;
+  v_refusal chat_private.refusal;
+  v_decision chat_private.decision;
+  v_decisions chat_private.decision[];
   v_notified uuid[] := '{}';
 begin
   if jsonb_typeof(send_messages.items) is distinct from 'array' then
@@ -179,7 +196,7 @@ begin
     from jsonb_array_elements(send_messages.items) with ordinality as i (item, place)
     order by i.place
   );
-  v_outcomes := array_fill(null::chat.send_outcome, array[cardinality(v_items)]);
+  v_decisions := array_fill(null::chat_private.decision, array[cardinality(v_items)]);
 
   -- Check, lock all, check: rooms ascending before the first write, then the people to notify.
   v_rooms := array(
@@ -191,9 +208,9 @@ begin
     for no key update
   );
   foreach v_room in array v_rooms loop
-    select m.* into v_mine
+    select m.* into v_me
     from chat.room_members as m
-    where m.room_id = v_room.id and m.user_id = v_me and m.left_at is null;
+    where m.room_id = v_room.id and m.user_id = v_user and m.left_at is null;
     if found then
       for v_item in
         select i.*
@@ -202,7 +219,7 @@ begin
           and (i.mentions <> '{}' or i.mention_all or i.reply_to is not null)
       loop
         v_called := chat_private.find_called(
-          v_room, v_mine, v_item.reply_to, v_item.mentions, v_item.mention_all
+          v_room, v_me, v_item.reply_to, v_item.mentions, v_item.mention_all
         );
         v_people := v_people || v_called.notified || v_called.replied;
       end loop;
@@ -213,129 +230,118 @@ begin
   end if;
 
   foreach v_room in array v_rooms loop
-    select m.* into v_mine
+    select m.* into v_me
     from chat.room_members as m
     join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
-    where m.room_id = v_room.id and m.user_id = v_me and m.left_at is null;
+    where m.room_id = v_room.id and m.user_id = v_user and m.left_at is null;
     continue when not found;
 
-    v_messages := '{}';
-    v_hashes := '{}';
-    v_client_ids := '{}';
-    v_refusal := null;
+    -- What was sent before under these client_ids, and below what is accepted now.
+    select
+      coalesce(array_agg(s.client_id), '{}'),
+      coalesce(array_agg(s.seq), '{}'),
+      coalesce(array_agg(s.sent_hash), '{}')
+    into v_client_ids, v_seqs, v_hashes
+    from chat_private.sends as s
+    where s.room_id = v_room.id
+      and s.sender_id = v_user
+      and s.client_id = any (
+        array(select i.client_id from unnest(v_items) as i where i.room_id = v_room.id)
+      );
     v_is_restricted := v_room.archived_at is not null
-      or v_mine.muted_until is not null
-      or v_mine.role = 'reader';
+      or v_me.muted_until is not null
+      or v_me.role = 'reader';
     v_may_send := chat_private.take_sends(
-      v_room, v_mine,
+      v_room, v_me,
       (select count(*)::integer from unnest(v_items) as i where i.room_id = v_room.id)
     );
+    v_accepted := '{}';
+    v_seq := v_room.last_seq;
+    v_refusal := null;
     for v_item in
       select i.* from unnest(v_items) as i where i.room_id = v_room.id order by i.place
     loop
-      v_outcome := null;
-      v_outcome.client_id := v_item.client_id;
-
       -- The order of send_message, item by item; after a `later` the rest of the room waits.
-      if v_refusal.slug is distinct from 'slow_down' then
-        v_refusal := chat_private.refusal_by_content(
-          v_item.body, v_item.client_id, v_item.mentions, v_item.attachments
-        );
-      end if;
+      v_decision := null;
+      v_place := array_position(v_client_ids, v_item.client_id);
       if v_refusal.slug is null then
-        v_hash := chat_private.hash_content(
-          v_item.body, v_item.reply_to, v_item.mentions, v_item.mention_all, v_item.attachments
-        );
-        v_place := array_position(v_client_ids, v_item.client_id);
-        if v_place is not null then
-          v_sent.sent_hash := v_hashes[v_place];
-          v_outcome.message := to_jsonb(v_messages[v_place]);
+        if v_item.reason is not null then
+          v_decision.reason := v_item.reason;
+        elsif v_hashes[v_place] = v_item.hash then
+          v_decision.outcome := 'duplicate';
+          v_decision.seq := v_seqs[v_place];
+        elsif v_place is not null then
+          v_decision.reason := 'message_id_reused';
         else
-          select s.* into v_sent
-          from chat_private.sends as s
-          where s.room_id = v_room.id
-            and s.sender_id = v_me
-            and s.client_id = v_item.client_id;
-          if found then
-            select to_jsonb(m) into v_outcome.message
-            from chat.messages as m
-            where m.room_id = v_room.id and m.seq = v_sent.seq;
+          if v_is_restricted or v_item.mention_all or v_item.reply_to is not null then
+            v_decision.reason := (
+              chat_private.refusal_of_send(v_room, v_me, v_item.reply_to, v_item.mention_all)
+            ).slug;
+          end if;
+          if v_decision.reason is null and v_may_send = cardinality(v_accepted) then
+            v_refusal := chat_private.refusal_by_rate(v_room, v_user);
           end if;
         end if;
-        if v_sent.sent_hash = v_hash then
-          v_outcome.outcome := 'duplicate';
-        elsif v_sent.sent_hash <> v_hash then
-          v_outcome.outcome := 'rejected';
-          v_outcome.message := null;
-          v_outcome.reason := 'message_id_reused';
-        end if;
-      end if;
-      if v_refusal.slug is null and v_outcome.outcome is null then
-        if v_is_restricted or v_item.mention_all or v_item.reply_to is not null then
-          v_refusal := chat_private.refusal_of_send(
-            v_room, v_mine, v_item.reply_to, v_item.mention_all
-          );
-        end if;
-        if v_refusal.slug is null and v_may_send = cardinality(v_messages) then
-          v_refusal := chat_private.refusal_by_rate(v_room, v_mine);
-        end if;
       end if;
 
-      if v_refusal.slug = 'slow_down' then
-        v_outcome.outcome := 'later';
-        v_outcome.reason := v_refusal.slug;
-        v_outcome.after := v_refusal.retry_after;
-      elsif v_refusal.slug is not null then
-        v_outcome.outcome := 'rejected';
-        v_outcome.reason := v_refusal.slug;
-        v_refusal := null;
-      elsif v_outcome.outcome is null then
-        v_called := row('{}', '{}', null, null);
+      if v_refusal.slug is not null then
+        v_decision := row('later', null, v_refusal.slug, v_refusal.retry_after);
+      elsif v_decision.reason is not null then
+        v_decision.outcome := 'rejected';
+      elsif v_decision.outcome is null then
+        v_seq := v_seq + 1;
         if v_item.mentions <> '{}' or v_item.mention_all or v_item.reply_to is not null then
           v_called := chat_private.find_called(
-            v_room, v_mine, v_item.reply_to, v_item.mentions, v_item.mention_all
+            v_room, v_me, v_item.reply_to, v_item.mentions, v_item.mention_all
           );
-        end if;
-        v_message := chat_private.compose_message(
-          v_room, v_mine, cardinality(v_messages) + 1, v_item.client_id, v_item.body,
-          v_item.reply_to, v_called, v_item.mention_all, v_item.attachments
-        );
-        if v_called.notified <> '{}' or v_called.replied is not null then
-          perform chat_private.notify_called(v_message, v_called);
+          v_item.mentions := v_called.mentions;
+          v_item.thread_root := v_called.thread_root;
+          perform chat_private.notify_called(v_room.id, v_seq, v_user, v_called);
           v_notified := v_notified || v_called.notified || v_called.replied;
         end if;
-        v_messages := v_messages || v_message;
-        v_hashes := v_hashes || v_hash;
+        v_accepted := v_accepted || v_item;
         v_client_ids := v_client_ids || v_item.client_id;
-        v_outcome.outcome := 'sent';
-        v_outcome.message := to_jsonb(v_message);
+        v_seqs := v_seqs || v_seq;
+        v_hashes := v_hashes || v_item.hash;
+        v_decision.outcome := 'sent';
+        v_decision.seq := v_seq;
       end if;
-      v_outcomes[v_item.place] := v_outcome;
+      v_decisions[v_item.place] := v_decision;
     end loop;
 
-    if cardinality(v_messages) < v_may_send then
-      perform chat_private.take_sends(v_room, v_mine, cardinality(v_messages) - v_may_send);
+    if cardinality(v_accepted) < v_may_send then
+      perform chat_private.take_sends(v_room, v_me, cardinality(v_accepted) - v_may_send);
     end if;
-    if v_messages <> '{}' then
+    if v_accepted <> '{}' then
+      v_now := clock_timestamp();
       with remembered as (
         insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
-        select v_room.id, v_me, sent.client_id, v_room.last_seq + sent.place, sent.hash
-        from unnest(v_client_ids, v_hashes) with ordinality as sent (client_id, hash, place)
+        select v_room.id, v_user, i.client_id, v_room.last_seq + i.ordinality, i.hash
+        from unnest(v_accepted) with ordinality as i
       ),
       indexed as (
         insert into chat_private.message_search (room_id, seq, created_at, vector)
-        select m.room_id, m.seq, m.created_at, to_tsvector('chat_private.search', m.body)
-        from unnest(v_messages) as m
+        select v_room.id, v_room.last_seq + i.ordinality, v_now, i.vector
+        from unnest(v_accepted) with ordinality as i
+      ),
+      raised as (
+        update chat.rooms as r
+        set
+          rev = v_room.rev + cardinality(v_accepted),
+          last_seq = v_seq,
+          active_at = v_now,
+          touched = '{messages}'
+        where r.id = v_room.id
       )
-      insert into chat.messages
-      select m.* from unnest(v_messages) as m;
-      update chat.rooms as r
-      set
-        rev = v_room.rev + cardinality(v_messages),
-        last_seq = v_room.last_seq + cardinality(v_messages),
-        active_at = v_message.created_at,
-        touched = '{messages}'
-      where r.id = v_room.id;
+      insert into chat.messages (
+        room_id, seq, sender_id, sender_label, client_id, body, reply_to, thread_root, mentions,
+        mention_all, attachments, created_at, rev
+      )
+      select
+        v_room.id, v_room.last_seq + i.ordinality, v_user, v_me.label, i.client_id, i.body,
+        i.reply_to, i.thread_root, i.mentions, i.mention_all, i.attachments, v_now,
+        v_room.rev + i.ordinality
+      from unnest(v_accepted) with ordinality as i;
     end if;
   end loop;
   v_notified := array_remove(v_notified, null);
@@ -343,15 +349,27 @@ begin
     perform chat_private.bump_users(v_notified, '{notifications}');
   end if;
 
-  for v_item in select i.* from unnest(v_items) as i order by i.place loop
-    v_outcome := v_outcomes[v_item.place];
-    if v_outcome.outcome is null then
-      v_outcome.client_id := v_item.client_id;
-      v_outcome.outcome := 'rejected';
-      v_outcome.reason := case when v_item.room_id is null then 'invalid_input' else 'room_not_found' end;
-    end if;
-    return next v_outcome;
-  end loop;
+  -- (`offset 0` keeps it one look-up each.)
+  return query
+  select
+    i.client_id,
+    coalesce(d.outcome, 'rejected'),
+    sent.message,
+    case
+      when d.outcome is not null then d.reason
+      when i.room_id is null then 'invalid_input'
+      else 'room_not_found'
+    end,
+    d.after
+  from unnest(v_items) with ordinality as i
+  join unnest(v_decisions) with ordinality as d using (ordinality)
+  left join lateral (
+    select to_jsonb(m) as message
+    from chat.messages as m
+    where m.room_id = i.room_id and m.seq = d.seq
+    offset 0
+  ) as sent on true
+  order by i.place;
 end;
 $$;
 
@@ -386,9 +404,7 @@ Raises:
 
 revoke execute on function
   chat_private.read_outgoing(jsonb, bigint),
-  chat_private.compose_message(
-    chat.rooms, chat.room_members, bigint, uuid, text, bigint, chat_private.called, boolean, jsonb
-  ),
+  chat_private.take_sends(chat.rooms, chat.room_members, integer),
   chat_private.send_messages(jsonb), chat.send_messages(jsonb)
   from public, anon, authenticated;
 grant execute on function

@@ -17,27 +17,8 @@ declare
   v_rows jsonb := '{}';
   v_part jsonb;
 begin
-  -- One index scan per kind, so only the kinds that were touched are asked for.
-  if 'rooms' = any (room_rows.touched) then
-    select jsonb_agg(to_jsonb(r)) into v_part
-    from chat.rooms as r
-    where r.id = room_rows.room_id
-      and r.changed_rev > room_rows.above
-      and r.changed_rev <= room_rows.up_to;
-    if v_part is not null then
-      v_rows := v_rows || jsonb_build_object('rooms', v_part);
-    end if;
-  end if;
-  if 'members' = any (room_rows.touched) then
-    select jsonb_agg(to_jsonb(m) order by m.rev, m.user_id) into v_part
-    from chat.room_members as m
-    where m.room_id = room_rows.room_id
-      and m.rev > room_rows.above
-      and m.rev <= room_rows.up_to;
-    if v_part is not null then
-      v_rows := v_rows || jsonb_build_object('members', v_part);
-    end if;
-  end if;
+  -- One index scan per kind, so only the kinds that were touched are asked for. Most numbers are a
+  -- message and nothing else.
   if 'messages' = any (room_rows.touched) then
     select jsonb_agg(to_jsonb(m) order by m.rev, m.seq) into v_part
     from chat.messages as m
@@ -49,37 +30,59 @@ begin
       v_rows := v_rows || jsonb_build_object('messages', v_part);
     end if;
   end if;
-  if 'reactions' = any (room_rows.touched) then
-    select jsonb_agg(to_jsonb(e) order by e.rev, e.seq, e.user_id, e.emoji) into v_part
-    from chat.reactions as e
-    where e.room_id = room_rows.room_id
-      and e.rev > room_rows.above
-      and e.rev <= room_rows.up_to
-      and e.seq > room_rows.visible_after;
-    if v_part is not null then
-      v_rows := v_rows || jsonb_build_object('reactions', v_part);
+  if room_rows.touched <> '{messages}' then
+    if 'rooms' = any (room_rows.touched) then
+      select jsonb_agg(to_jsonb(r)) into v_part
+      from chat.rooms as r
+      where r.id = room_rows.room_id
+        and r.changed_rev > room_rows.above
+        and r.changed_rev <= room_rows.up_to;
+      if v_part is not null then
+        v_rows := v_rows || jsonb_build_object('rooms', v_part);
+      end if;
     end if;
-  end if;
-  if 'pins' = any (room_rows.touched) then
-    select jsonb_agg(to_jsonb(p) order by p.rev, p.seq) into v_part
-    from chat.pins as p
-    where p.room_id = room_rows.room_id
-      and p.rev > room_rows.above
-      and p.rev <= room_rows.up_to
-      and p.seq > room_rows.visible_after;
-    if v_part is not null then
-      v_rows := v_rows || jsonb_build_object('pins', v_part);
+    if 'members' = any (room_rows.touched) then
+      select jsonb_agg(to_jsonb(m) order by m.rev, m.user_id) into v_part
+      from chat.room_members as m
+      where m.room_id = room_rows.room_id
+        and m.rev > room_rows.above
+        and m.rev <= room_rows.up_to;
+      if v_part is not null then
+        v_rows := v_rows || jsonb_build_object('members', v_part);
+      end if;
     end if;
-  end if;
-  if 'receipts' = any (room_rows.touched) then
-    select jsonb_agg(to_jsonb(c) order by c.rev, c.user_id, c.kind) into v_part
-    from chat.receipts as c
-    where c.room_id = room_rows.room_id
-      and c.rev > room_rows.above
-      and c.rev <= room_rows.up_to
-      and c.up_to_seq > room_rows.visible_after;
-    if v_part is not null then
-      v_rows := v_rows || jsonb_build_object('receipts', v_part);
+    if 'reactions' = any (room_rows.touched) then
+      select jsonb_agg(to_jsonb(e) order by e.rev, e.seq, e.user_id, e.emoji) into v_part
+      from chat.reactions as e
+      where e.room_id = room_rows.room_id
+        and e.rev > room_rows.above
+        and e.rev <= room_rows.up_to
+        and e.seq > room_rows.visible_after;
+      if v_part is not null then
+        v_rows := v_rows || jsonb_build_object('reactions', v_part);
+      end if;
+    end if;
+    if 'pins' = any (room_rows.touched) then
+      select jsonb_agg(to_jsonb(p) order by p.rev, p.seq) into v_part
+      from chat.pins as p
+      where p.room_id = room_rows.room_id
+        and p.rev > room_rows.above
+        and p.rev <= room_rows.up_to
+        and p.seq > room_rows.visible_after;
+      if v_part is not null then
+        v_rows := v_rows || jsonb_build_object('pins', v_part);
+      end if;
+    end if;
+    if 'receipts' = any (room_rows.touched) then
+      select jsonb_agg(to_jsonb(c) order by c.rev, c.user_id, c.kind) into v_part
+      from chat.receipts as c
+      where c.room_id = room_rows.room_id
+        and c.rev > room_rows.above
+        and c.rev <= room_rows.up_to
+        and c.up_to_seq > room_rows.visible_after;
+      if v_part is not null then
+        v_rows := v_rows || jsonb_build_object('receipts', v_part);
+      end if;
     end if;
   end if;
   return v_rows;
@@ -192,31 +195,55 @@ set search_path = ''
 set lock_timeout = '250ms'
 as $$
 declare
-  v_step jsonb := jsonb_build_object('room_id', new.id, 'from', old.rev, 'to', new.rev);
   v_rows jsonb;
-  v_full jsonb;
+  v_step jsonb;
+  v_first_id uuid;
+  v_first_topic text;
   v_mentioned uuid[];
 begin
   v_rows := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
-  v_full := v_step || jsonb_build_object('rows', v_rows);
+  v_step := jsonb_build_object(
+    'room_id', new.id, 'from', old.rev, 'to', new.rev, 'rows', v_rows
+  );
   -- (Written out, a character takes up to six; most steps are too short to need measuring.)
-  if (pg_column_size(v_full) > 5000 and octet_length(v_full::text) > 32768)
-    or (
-      new.newest_visible_after > 0
-      and chat_private.lowest_seq(v_rows) <= new.newest_visible_after
-    )
-  then
-    v_full := v_step;
+  if pg_column_size(v_step) > 5000 or new.newest_visible_after > 0 then
+    if octet_length(v_step::text) > 32768
+      or chat_private.lowest_seq(v_rows) <= new.newest_visible_after
+    then
+      v_step := v_step - 'rows';
+    end if;
   end if;
 
   -- What realtime.send would insert, for all recipients of a kind at once: a call per member takes
-  -- a subtransaction each and is half as fast. Nearly every step is of one kind.
+  -- a subtransaction each and is half as fast.
   if not old.is_large then
     -- Small: the server names the recipients, so who was removed is simply not among them. (`offset 0`
     -- keeps their streams one look-up each, however few people there are so far.)
+    if pg_column_size(v_step) > 2000 then
+      -- From this size on, storing means compressing. It is done for the first recipient, and the
+      -- others get a copy of what was stored, with its id: a third off a batch in a room of sixteen.
+      insert into realtime.messages as e (id, topic, extension, event, payload, private)
+      select
+        first.id, 'user:' || m.user_id || ':' || s.epoch, 'broadcast', 'changed',
+        v_step || jsonb_build_object('id', first.id), true
+      from gen_random_uuid() as first (id)
+      join chat.room_members as m on m.room_id = new.id and m.left_at is null
+      join chat_private.user_streams as s on s.user_id = m.user_id
+      limit 1
+      returning e.id, e.topic into v_first_id, v_first_topic;
+      if found then
+        select e.payload into v_step
+        from realtime.messages as e
+        where e.id = v_first_id and e.inserted_at = localtimestamp;
+      end if;
+    end if;
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
-      e.id, e.topic, 'broadcast', 'changed', v_full || jsonb_build_object('id', e.id), true
+      e.id, e.topic, 'broadcast', 'changed',
+      case
+        when v_first_id is null then v_step || jsonb_build_object('id', e.id) else v_step
+      end,
+      true
     from (
       select gen_random_uuid(), 'user:' || m.user_id || ':' || stream.epoch
       from chat.room_members as m
@@ -227,7 +254,8 @@ begin
         offset 0
       ) as stream
       where m.room_id = new.id and m.left_at is null
-    ) as e (id, topic);
+    ) as e (id, topic)
+    where e.topic is distinct from v_first_topic;
   elsif v_rows ? 'messages' then
     v_mentioned := array(
       select distinct mention.user_id::uuid
@@ -236,12 +264,16 @@ begin
       where message.value ->> 'kind' = 'text'
     );
   end if;
+  -- Nearly every step ends here.
+  if not new.is_large and new.epoch = old.epoch then
+    return null;
+  end if;
   if v_mentioned <> '{}' then
     -- Who is mentioned in a large room should know without looking at it. (`offset 0` keeps it one
     -- look-up each, whatever the planner thinks of thousands of members.)
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
-      e.id, e.topic, 'broadcast', 'changed', v_full || jsonb_build_object('id', e.id), true
+      e.id, e.topic, 'broadcast', 'changed', v_step || jsonb_build_object('id', e.id), true
     from (
       select gen_random_uuid(), 'user:' || mentioned.user_id || ':' || member.epoch
       from unnest(v_mentioned) as mentioned (user_id)
@@ -260,7 +292,8 @@ begin
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
       e.id, 'room:' || new.id || ':' || new.epoch, 'broadcast', 'changed',
-      case when new.history = 'all' then v_full else v_step end || jsonb_build_object('id', e.id),
+      case when new.history = 'all' then v_step else v_step - 'rows' end
+        || jsonb_build_object('id', e.id),
       true
     from gen_random_uuid() as e (id);
   end if;
@@ -269,7 +302,7 @@ begin
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
       e.id, 'room:' || new.id || ':' || old.epoch, 'broadcast', 'epoch_changed',
-      v_step || jsonb_build_object('epoch', new.epoch, 'id', e.id), true
+      v_step - 'rows' || jsonb_build_object('epoch', new.epoch, 'id', e.id), true
     from gen_random_uuid() as e (id);
   end if;
   return null;

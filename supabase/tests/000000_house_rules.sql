@@ -314,7 +314,7 @@ select is_empty(
           'g'
         )
       ) as shaped (times)
-    where raised.times <> shaped.times and f.name not in ('refuse', 'tg_rooms__check')
+    where raised.times <> shaped.times and f.name not in ('refuse', 'fail_check')
   $$,
   'every refusal is raised in one shape: status, slug, sentence, remedy (a broken check, as Postgres does)'
 );

@@ -83,6 +83,7 @@ from (
   values
   ('body = repeat(''x'', 8001)', 'a body is short'),
   ('reply_to = seq', 'a reply points back'),
+  ('thread_root = 2, reply_to = 1', 'a thread begins at what is answered, or before'),
   ('deleted_at = now()', 'a tombstone says nothing'),
   ('mentions = array_fill(gen_random_uuid(), array[51])', 'mentions are few'),
   ('kind = ''html''', 'a kind is a known one')

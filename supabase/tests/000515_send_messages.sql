@@ -65,6 +65,28 @@ select results_eq(
   'I2: the same batch again is answered with what it became'
 );
 select tests.changed_nothing('I2: and sends nothing');
+select is(
+  (chat.send_message(tests.room('trip'), 'one', md5('one')::uuid)).seq,
+  (select (a.message ->> 'seq')::bigint from answer as a where a.client_id = md5('one')::uuid),
+  'I2: nor does one of its messages sent alone'
+);
+select chat.send_message(
+  tests.room('trip'), 'alone', md5('alone')::uuid, mentions => array[tests.id_of('Bob')],
+  attachments => '[{"path": "a"}]'
+);
+select results_eq(
+  $$
+    select outcome, reason from chat.send_messages(jsonb_build_array(
+      pg_temp.item('trip', 'alone', jsonb_build_object(
+        'mentions', jsonb_build_array(tests.id_of('Bob')), 'attachments', '[{"path": "a"}]'::jsonb
+      )),
+      pg_temp.item('trip', 'alone', '{"attachments": [{"path": "a"}]}')
+    ))
+  $$,
+  $$ values ('duplicate', null), ('rejected', 'message_id_reused') $$,
+  'I2: nor one that was sent alone, when a batch holds it again'
+);
+select tests.watch('trip', 'hall', 'Bob', 'Cat');
 select results_eq(
   $$ select outcome, reason from chat.send_messages((select items from outbox where name = 'mixed')) $$,
   $$

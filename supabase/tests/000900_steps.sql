@@ -99,6 +99,49 @@ select tests.act_as('Cat');
 select chat.send_message(tests.room('trip'), 'x', gen_random_uuid());
 select is(current_setting('realtime.topic'), '', 'announcing leaves no topic behind for the rest of the transaction');
 
+-- A large step is stored once and copied
+select tests.watch('trip');
+select chat.send_message(
+  tests.room('trip'), (select string_agg(md5(n::text), '') from generate_series(1, 150) as n), md5('long')::uuid
+);
+select tests.stop_acting();
+create temp table received as
+select m.topic, m.payload
+from realtime.messages as m
+where m.payload #>> '{rows,messages,0,client_id}' = md5('long')::uuid::text;
+select is(
+  (select array_agg(topic order by topic) from received),
+  (
+    select array_agg('user:' || s.user_id || ':' || s.epoch order by 'user:' || s.user_id || ':' || s.epoch)
+    from chat_private.user_streams as s
+    join chat.room_members as m on m.user_id = s.user_id
+    where m.room_id = tests.room('trip') and m.left_at is null
+  ),
+  'a step that is compressed reaches everybody once'
+);
+select results_eq(
+  $$ select distinct payload #>> '{rows,messages,0,body}' from received $$,
+  $$ select m.body from chat.messages as m where m.client_id = md5('long')::uuid $$,
+  'and tells everybody the same'
+);
+select tests.act_as('Ann');
+create temp table left_room as
+select (chat.create_room(name => 'solo')).id;
+select chat.update_room(id, topic => repeat(U&'\+01F600', 500)) from left_room;
+select chat.leave_room(id) from left_room;
+select tests.stop_acting();
+select results_eq(
+  $$
+    select m.payload ->> 'room_id', (m.payload ->> 'epoch')::integer
+    from realtime.messages as m
+    join left_room as l on m.topic = 'room:' || l.id || ':1'
+    where m.event = 'epoch_changed'
+  $$,
+  $$ select id::text, 2 from left_room $$,
+  'a large step that nobody is left to get still tells the old topic to move on'
+);
+select tests.act_as('Cat');
+
 -- What goes without rows
 select tests.watch('trip');
 select chat.send_message(

@@ -82,8 +82,8 @@ from generate_series(1, 5000) as n;
 insert into chat_private.invite_tokens (token_hash, room_id, invite_id)
 select sha256(i.id::text::bytea), i.room_id, i.id from chat.invites as i;
 
-insert into chat_private.rate_buckets (user_id, bucket, tokens, refilled_at)
-select p.user_id, 'send', 100, now() from chat.profiles as p on conflict do nothing;
+insert into chat_private.rate_buckets (user_id, bucket, full_at)
+select p.user_id, 'send', now() from chat.profiles as p on conflict do nothing;
 
 insert into realtime.messages (topic, extension)
 values
