@@ -319,7 +319,6 @@ as $$
 declare
   v_user uuid := auth.uid();
   v_mentions uuid[] := coalesce(send_message.mentions, '{}');
-  v_mention_all boolean := coalesce(send_message.mention_all, false);
   v_hash bytea;
   v_room chat.rooms;
   v_label text;
@@ -334,6 +333,7 @@ declare
   v_refusal chat_private.refusal;
   v_seq bigint;
   v_now timestamptz;
+  v_has_bucket boolean;
   v_message chat.messages;
 begin
   -- Most messages begin with a letter, are short and nothing else, and need no closer look.
@@ -359,7 +359,8 @@ begin
   -- place, because a nested call is 2 to 3 % of a send.
   v_hash := sha256(convert_to(
     jsonb_build_array(
-      send_message.body, send_message.reply_to, v_mentions, v_mention_all, send_message.attachments
+      send_message.body, send_message.reply_to, v_mentions,
+      coalesce(send_message.mention_all, false), send_message.attachments
     )::text,
     'UTF8'
   ));
@@ -399,18 +400,20 @@ begin
   if v_room.archived_at is not null
     or v_muted_until is not null
     or v_role = 'reader'
-    or v_mention_all
+    or send_message.mention_all
     or v_mentions <> '{}'
     or send_message.reply_to is not null
     or v_room.slow_mode_seconds > 0
   then
     v_me := chat_private.require_member(send_message.room_id);
-    v_refusal := chat_private.refusal_of_send(v_room, v_me, send_message.reply_to, v_mention_all);
+    v_refusal := chat_private.refusal_of_send(
+      v_room, v_me, send_message.reply_to, send_message.mention_all
+    );
     if v_refusal.slug is not null then
       perform chat_private.refuse(v_refusal);
     end if;
     v_called := chat_private.find_called(
-      v_room, v_me, send_message.reply_to, v_mentions, v_mention_all
+      v_room, v_me, send_message.reply_to, v_mentions, send_message.mention_all
     );
     v_mentions := v_called.mentions;
     v_thread_root := v_called.thread_root;
@@ -422,7 +425,7 @@ begin
   end if;
 
   v_seq := v_room.last_seq + 1;
-  for v_try in 1..2 loop
+  loop
     v_now := clock_timestamp();
     -- One statement for everything, because to start one has its price too: it takes a token, and
     -- writes the rest for who got one.
@@ -457,19 +460,20 @@ begin
     )
     select
       v_room.id, v_seq, p.user_id, v_label, send_message.client_id, send_message.body,
-      send_message.reply_to, v_thread_root, v_mentions, v_mention_all, send_message.attachments,
-      v_now, v_room.rev + 1
+      send_message.reply_to, v_thread_root, v_mentions, coalesce(send_message.mention_all, false),
+      send_message.attachments, v_now, v_room.rev + 1
     from paid as p
     returning m.* into v_message;
     exit when found;
-    -- A first message of all makes the bucket.
+    if v_has_bucket then
+      perform chat_private.refuse(chat_private.refusal_by_rate(v_room, v_user));
+    end if;
+    -- The first message of all makes the bucket.
+    v_has_bucket := true;
     insert into chat_private.rate_buckets (user_id, bucket, full_at)
     values (v_user, 'send', v_now)
     on conflict on constraint rate_buckets_pkey do nothing;
   end loop;
-  if v_message.seq is null then
-    perform chat_private.refuse(chat_private.refusal_by_rate(v_room, v_user));
-  end if;
   if v_people <> '{}' then
     perform chat_private.notify_called(v_room.id, v_seq, v_user, v_called);
     perform chat_private.bump_users(v_people, '{notifications}');

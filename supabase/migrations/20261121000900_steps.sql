@@ -27,7 +27,7 @@ begin
       and m.rev <= room_rows.up_to
       and m.seq > room_rows.visible_after;
     if v_part is not null then
-      v_rows := v_rows || jsonb_build_object('messages', v_part);
+      v_rows := jsonb_build_object('messages', v_part);
     end if;
   end if;
   if room_rows.touched <> '{messages}' then
