@@ -198,6 +198,7 @@ declare
   v_rows jsonb;
   v_step jsonb;
   v_first_id uuid;
+  v_first_at timestamp;
   v_first_topic text;
   v_mentioned uuid[];
 begin
@@ -230,11 +231,11 @@ begin
       join chat.room_members as m on m.room_id = new.id and m.left_at is null
       join chat_private.user_streams as s on s.user_id = m.user_id
       limit 1
-      returning e.id, e.topic into v_first_id, v_first_topic;
+      returning e.id, e.inserted_at, e.topic into v_first_id, v_first_at, v_first_topic;
       if found then
         select e.payload into v_step
         from realtime.messages as e
-        where e.id = v_first_id and e.inserted_at = localtimestamp;
+        where e.id = v_first_id and e.inserted_at = v_first_at;
       end if;
     end if;
     insert into realtime.messages (id, topic, extension, event, payload, private)
