@@ -198,6 +198,27 @@ $$;
 comment on function chat_private.refusal_by_rate(chat.rooms, uuid) is
   'Say how long a member has to wait who was given no send.';
 
+-- (The type of what it never returns is that of the place in which it is asked for.)
+create function chat_private.refuse_by_rate(room chat.rooms, user_id uuid)
+returns timestamptz
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  perform chat_private.refuse(
+    chat_private.refusal_by_rate(refuse_by_rate.room, refuse_by_rate.user_id)
+  );
+  return null;
+end;
+$$;
+
+comment on function chat_private.refuse_by_rate(chat.rooms, uuid) is
+  $$Refuse a member who was given no send.
+
+Raises:
+  slow_down: always.$$;
+
 create type chat_private.called as (
   mentions uuid[],
   notified uuid[],
@@ -318,22 +339,23 @@ set search_path = ''
 as $$
 declare
   v_user uuid := auth.uid();
-  v_mentions uuid[] := coalesce(send_message.mentions, '{}');
-  v_hash bytea;
-  v_room chat.rooms;
+  v_refusal chat_private.refusal;
+  v_rev bigint;
+  v_seq bigint;
   v_label text;
-  v_role text;
-  v_muted_until timestamptz;
+  v_hash bytea;
   v_sent_seq bigint;
   v_sent_hash bytea;
+  v_now timestamptz;
+  v_token interval;
+  v_burst interval;
+  v_may_send boolean;
+  v_room chat.rooms;
   v_me chat.room_members;
   v_called chat_private.called;
+  v_mentions uuid[];
   v_thread_root bigint;
   v_people uuid[];
-  v_refusal chat_private.refusal;
-  v_seq bigint;
-  v_now timestamptz;
-  v_has_bucket boolean;
   v_message chat.messages;
 begin
   -- Most messages begin with a letter, are short and nothing else, and need no closer look.
@@ -342,140 +364,140 @@ begin
     and send_message.client_id is not null
     and ascii(send_message.body) between 33 and 126
     and octet_length(send_message.body) <= 8000
-    and v_mentions = '{}'
+    and send_message.mentions = '{}'
     and send_message.attachments = '[]'
   ) is not true
   then
     perform chat_private.current_user_id();
     v_refusal := chat_private.refusal_by_content(
-      send_message.body, send_message.client_id, v_mentions, send_message.attachments
+      send_message.body, send_message.client_id, send_message.mentions, send_message.attachments
     );
     if v_refusal.slug is not null then
       perform chat_private.refuse(v_refusal);
     end if;
   end if;
 
-  -- hash_content() and, below, lock_room(), require_member() and take_tokens() are written out in
-  -- place, because a nested call is 2 to 3 % of a send.
-  v_hash := sha256(convert_to(
-    jsonb_build_array(
-      send_message.body, send_message.reply_to, v_mentions,
-      coalesce(send_message.mention_all, false), send_message.attachments
-    )::text,
-    'UTF8'
-  ));
-
-  -- Check, lock, check. A stranger's room is filtered out before it is locked, which needs no look
-  -- at the account. Who is refused asks require_member() for the reason.
-  select r.* into v_room
-  from chat.rooms as r
-  where r.id = send_message.room_id
-    and exists (
-      select
-      from chat.room_members as m
-      where m.room_id = send_message.room_id and m.user_id = v_user and m.left_at is null
-    )
-  for no key update of r;
-  if not found then
-    v_room := chat_private.lock_room(send_message.room_id);
-  end if;
-  select m.label, m.role, m.muted_until, s.seq, s.sent_hash
-  into v_label, v_role, v_muted_until, v_sent_seq, v_sent_hash
-  from chat.room_members as m
-  join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
-  left join chat_private.sends as s
-    on s.room_id = m.room_id
-    and s.sender_id = m.user_id
-    and s.client_id = send_message.client_id
-  where m.room_id = send_message.room_id and m.user_id = v_user and m.left_at is null;
-  if not found then
-    perform chat_private.require_member(send_message.room_id);
-  end if;
-
-  if v_sent_seq is not null then
-    return chat_private.sent_message(v_room.id, v_sent_seq, v_sent_hash = v_hash);
-  end if;
-
-  -- Nearly nobody gives a reason to ask or calls anybody.
-  if v_room.archived_at is not null
-    or v_muted_until is not null
-    or v_role = 'reader'
-    or send_message.mention_all
-    or v_mentions <> '{}'
-    or send_message.reply_to is not null
-    or v_room.slow_mode_seconds > 0
-  then
-    v_me := chat_private.require_member(send_message.room_id);
-    v_refusal := chat_private.refusal_of_send(
-      v_room, v_me, send_message.reply_to, send_message.mention_all
-    );
-    if v_refusal.slug is not null then
-      perform chat_private.refuse(v_refusal);
-    end if;
-    v_called := chat_private.find_called(
-      v_room, v_me, send_message.reply_to, v_mentions, send_message.mention_all
-    );
-    v_mentions := v_called.mentions;
-    v_thread_root := v_called.thread_root;
-    v_people := array_remove(v_called.notified || v_called.replied, null);
-    perform chat_private.lock_users(v_people);
-    if chat_private.take_slow_sends(v_room, v_me, 1) = 0 then
-      perform chat_private.refuse(chat_private.refusal_by_rate(v_room, v_user));
-    end if;
-  end if;
-
-  v_seq := v_room.last_seq + 1;
+  -- Check, then write if the room still has the number it had. Whatever decides about a send takes
+  -- a number of its room, so this is a check under the lock, and nobody waits for it without need.
+  -- (hash_content(), require_member() and take_tokens() are written out in place, because a nested
+  -- call is 2 to 3 % of a send.)
   loop
-    v_now := clock_timestamp();
-    -- One statement for everything, because to start one has its price too: it takes a token, and
-    -- writes the rest for who got one.
-    with paid as (
-      update chat_private.rate_buckets as b
-      set full_at = greatest(b.full_at, v_now) + interval '1 s' / s.sends_per_second
-      from chat_private.settings as s
-      where b.user_id = v_user
-        and b.bucket = 'send'
-        and b.full_at <= v_now + interval '1 s' * (s.send_burst - 1) / s.sends_per_second
-      returning b.user_id
-    ),
-    remembered as (
-      insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
-      select v_room.id, p.user_id, send_message.client_id, v_seq, v_hash
-      from paid as p
-    ),
-    indexed as (
-      insert into chat_private.message_search (room_id, seq, created_at, vector)
-      select v_room.id, v_seq, v_now, to_tsvector('chat_private.search', send_message.body)
-      from paid
-    ),
-    raised as (
-      update chat.rooms as r
-      set rev = v_room.rev + 1, last_seq = v_seq, active_at = v_now, touched = '{messages}'
-      from paid
-      where r.id = v_room.id
-    )
-    insert into chat.messages as m (
-      room_id, seq, sender_id, sender_label, client_id, body, reply_to, thread_root, mentions,
-      mention_all, attachments, created_at, rev
-    )
     select
-      v_room.id, v_seq, p.user_id, v_label, send_message.client_id, send_message.body,
-      send_message.reply_to, v_thread_root, v_mentions, coalesce(send_message.mention_all, false),
-      send_message.attachments, v_now, v_room.rev + 1
-    from paid as p
-    returning m.* into v_message;
-    exit when found;
-    if v_has_bucket then
-      perform chat_private.refuse(chat_private.refusal_by_rate(v_room, v_user));
+      r.rev, r.last_seq + 1, m.label, s.seq, s.sent_hash, clock_timestamp(),
+      interval '1 s' / rate.sends_per_second,
+      interval '1 s' * (rate.send_burst - 1) / rate.sends_per_second,
+      sha256(convert_to(
+        jsonb_build_array(
+          send_message.body, send_message.reply_to, coalesce(send_message.mentions, '{}'),
+          coalesce(send_message.mention_all, false), send_message.attachments
+        )::text,
+        'UTF8'
+      )),
+      s.seq is null
+      and r.archived_at is null
+      and r.slow_mode_seconds = 0
+      and m.role <> 'reader'
+      and m.muted_until is null
+      and send_message.reply_to is null
+      and send_message.mentions = '{}'
+      and not send_message.mention_all
+    into
+      v_rev, v_seq, v_label, v_sent_seq, v_sent_hash, v_now, v_token, v_burst, v_hash, v_may_send
+    from chat.rooms as r
+    join chat.room_members as m on m.room_id = r.id and m.left_at is null
+    join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
+    left join chat_private.sends as s
+      on s.room_id = r.id
+      and s.sender_id = m.user_id
+      and s.client_id = send_message.client_id
+    cross join chat_private.settings as rate
+    where r.id = send_message.room_id and m.user_id = v_user;
+
+    if v_may_send is not true then
+      -- Who is not in the room asks for the reason. (A member finds nothing where the settings are
+      -- missing, without which nobody sends.)
+      if not found then
+        perform chat_private.require_member(send_message.room_id);
+        perform chat_private.refuse_by_rate(v_room, v_user);
+      end if;
+      if v_sent_seq is not null then
+        return chat_private.sent_message(send_message.room_id, v_sent_seq, v_sent_hash = v_hash);
+      end if;
+      if v_room.id is not null then
+        v_me := chat_private.require_member(send_message.room_id);
+        v_refusal := chat_private.refusal_of_send(
+          v_room, v_me, send_message.reply_to, send_message.mention_all
+        );
+        if v_refusal.slug is not null then
+          perform chat_private.refuse(v_refusal);
+        end if;
+        v_called := chat_private.find_called(
+          v_room, v_me, send_message.reply_to, coalesce(send_message.mentions, '{}'),
+          send_message.mention_all
+        );
+        v_mentions := v_called.mentions;
+        v_thread_root := v_called.thread_root;
+        v_people := array_remove(v_called.notified || v_called.replied, null);
+        perform chat_private.lock_users(v_people);
+        if chat_private.take_slow_sends(v_room, v_me, 1) = 0 then
+          perform chat_private.refuse_by_rate(v_room, v_user);
+        end if;
+        v_may_send := true;
+      end if;
     end if;
-    -- The first message of all makes the bucket.
-    v_has_bucket := true;
-    insert into chat_private.rate_buckets (user_id, bucket, full_at)
-    values (v_user, 'send', v_now)
-    on conflict on constraint rate_buckets_pkey do nothing;
+
+    if v_may_send then
+      -- One statement for everything, because to start one has its price too. Who has no token left
+      -- is refused in the middle of it.
+      with raised as (
+        update chat.rooms as r
+        set rev = v_rev + 1, last_seq = v_seq, active_at = v_now, touched = '{messages}'
+        where r.id = send_message.room_id and r.rev = v_rev
+        returning r.id
+      ),
+      paid as (
+        insert into chat_private.rate_buckets as b (user_id, bucket, full_at)
+        select v_user, 'send', v_now + v_token
+        from raised
+        on conflict on constraint rate_buckets_pkey do update
+        set full_at = case
+          when b.full_at <= v_now + v_burst then greatest(b.full_at, v_now) + v_token
+          else chat_private.refuse_by_rate(v_room, v_user)
+        end
+        returning b.user_id
+      ),
+      remembered as (
+        insert into chat_private.sends (room_id, sender_id, client_id, seq, sent_hash)
+        select send_message.room_id, p.user_id, send_message.client_id, v_seq, v_hash
+        from paid as p
+      ),
+      indexed as (
+        insert into chat_private.message_search (room_id, seq, created_at, vector)
+        select
+          send_message.room_id, v_seq, v_now, to_tsvector('chat_private.search', send_message.body)
+        from paid
+      )
+      insert into chat.messages as m (
+        room_id, seq, sender_id, sender_label, client_id, body, reply_to, thread_root, mentions,
+        mention_all, attachments, created_at, rev
+      )
+      select
+        send_message.room_id, v_seq, p.user_id, v_label, send_message.client_id, send_message.body,
+        send_message.reply_to, v_thread_root, coalesce(v_mentions, '{}'),
+        coalesce(send_message.mention_all, false), send_message.attachments, v_now, v_rev + 1
+      from paid as p
+      returning m.* into v_message;
+      exit when found;
+    end if;
+
+    -- Somebody was faster, or there is more to find out: once more, and nobody else may change it.
+    select r.* into v_room
+    from chat.rooms as r
+    where r.id = send_message.room_id
+    for no key update;
   end loop;
   if v_people <> '{}' then
-    perform chat_private.notify_called(v_room.id, v_seq, v_user, v_called);
+    perform chat_private.notify_called(send_message.room_id, v_seq, v_user, v_called);
     perform chat_private.bump_users(v_people, '{notifications}');
   end if;
   return v_message;
@@ -580,6 +602,7 @@ revoke execute on function
   chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean),
   chat_private.take_slow_sends(chat.rooms, chat.room_members, integer),
   chat_private.refusal_by_rate(chat.rooms, uuid),
+  chat_private.refuse_by_rate(chat.rooms, uuid),
   chat_private.find_called(chat.rooms, chat.room_members, bigint, uuid[], boolean),
   chat_private.notify_called(uuid, bigint, uuid, chat_private.called),
   chat_private.sent_message(uuid, bigint, boolean),

@@ -195,32 +195,31 @@ set search_path = ''
 set lock_timeout = '250ms'
 as $$
 declare
-  v_rows jsonb;
   v_step jsonb;
+  v_rows jsonb;
   v_first_id uuid;
   v_first_at timestamp;
   v_first_topic text;
   v_mentioned uuid[];
 begin
-  v_rows := chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched);
   v_step := jsonb_build_object(
-    'room_id', new.id, 'from', old.rev, 'to', new.rev, 'rows', v_rows
+    'room_id', new.id, 'from', old.rev, 'to', new.rev,
+    'rows', chat_private.room_rows(new.id, old.rev, new.rev, 0, new.touched)
   );
-  -- (Written out, a character takes up to six; most steps are too short to need measuring.)
-  if pg_column_size(v_step) > 5000 or new.newest_visible_after > 0 then
+  -- What realtime.send would insert, for all recipients of a kind at once: a call per member takes
+  -- a subtransaction each and is half as fast. Most rooms are small, and most steps so short that
+  -- they need no measuring.
+  if pg_column_size(v_step) > 2000 or new.newest_visible_after > 0 or old.is_large then
+    v_rows := v_step -> 'rows';
     if octet_length(v_step::text) > 32768
-      or chat_private.lowest_seq(v_rows) <= new.newest_visible_after
+      or (
+        new.newest_visible_after > 0
+        and chat_private.lowest_seq(v_rows) <= new.newest_visible_after
+      )
     then
       v_step := v_step - 'rows';
     end if;
-  end if;
-
-  -- What realtime.send would insert, for all recipients of a kind at once: a call per member takes
-  -- a subtransaction each and is half as fast.
-  if not old.is_large then
-    -- Small: the server names the recipients, so who was removed is simply not among them. (`offset 0`
-    -- keeps their streams one look-up each, however few people there are so far.)
-    if pg_column_size(v_step) > 2000 then
+    if pg_column_size(v_step) > 2000 and not old.is_large then
       -- From this size on, storing means compressing. It is done for the first recipient, and the
       -- others get a copy of what was stored, with its id: a third off a batch in a room of sixteen.
       insert into realtime.messages as e (id, topic, extension, event, payload, private)
@@ -238,6 +237,10 @@ begin
         where e.id = v_first_id and e.inserted_at = v_first_at;
       end if;
     end if;
+  end if;
+  if not old.is_large then
+    -- Small: the server names the recipients, so who was removed is simply not among them. (`offset 0`
+    -- keeps their streams one look-up each, however few people there are so far.)
     insert into realtime.messages (id, topic, extension, event, payload, private)
     select
       e.id, e.topic, 'broadcast', 'changed',

@@ -296,6 +296,20 @@ def test_a_busy_room_answers_a_stranger_like_an_absent_one(database: str, owner:
         assert say(bob, room).done
 
 
+def test_a_retry_does_not_wait_for_a_busy_room(database: str, owner: Owner) -> None:
+    with people(database, "Ann", "Bob") as (ann, bob):
+        room = open_room(ann, bob)
+        message = {"room_id": room, "body": "Hello", "client_id": uuid4()}
+        sent = bob.call("send_message", **message)
+        bob.connection.execute("set lock_timeout = '100ms'")
+        with owner.transaction():
+            owner.execute("select from chat.rooms where id = %s for update", [room])
+            assert bob.call("send_message", **message) == sent
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                say(bob, room)
+        assert say(bob, room).row["seq"] == sent["seq"] + 1
+
+
 def test_a_locked_partition_delays_a_send_by_the_lock_timeout(database: str, stack: Status) -> None:
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
     with (
