@@ -262,3 +262,14 @@ async def test_hints_about_nothing_are_refused(catalog: Catalog) -> None:
     Hints(never_null={"overview": ["from"]}).check(catalog)
     with pytest.raises(CatalogUnreadable, match="speak of overview"):
         Hints(never_null={"overview": ["absent"]}).check(catalog)
+    with pytest.raises(CatalogUnreadable, match=r"speak of class\.absent"):
+        Hints(texts={"class.absent": ["a"]}).check(catalog)
+
+
+async def test_hints_name_the_texts_that_no_constraint_lists(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    hints = Hints(texts={"class.from": ["here", "there"]})
+    models = python_files(catalog, hints, tmp_path)[tmp_path / "models.py"]
+    assert 'ClassFrom: TypeAlias = Literal["here", "there"]' in models
+    assert 'from_: ClassFrom = Field(alias="from")' in models

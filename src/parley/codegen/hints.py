@@ -1,8 +1,9 @@
 """What the catalog cannot know: the shape of jsonb, and which columns are never null.
 
 A hints file is TOML. ``[never_null]`` lists columns of views, composite types and functions that
-return a table; ``[shapes]`` gives a type of the generated models, or a dotted path to a class, for
-a function's result (``list_heads``), or a column or argument (``list_rooms.room``).
+return a table; ``[texts]`` the texts that a column takes (``rooms.kind``) where no constraint of
+its own lists them; ``[shapes]`` gives a type of the generated models, or a dotted path to a class,
+for a function's result (``list_heads``), or a column or argument (``list_rooms.room``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Hints:
     """Names as the schema has them, without the schema."""
 
     never_null: dict[str, list[str]] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
     shapes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -30,7 +32,7 @@ class Hints:
         except (OSError, ValueError, TypeError) as error:
             raise CatalogUnreadable(
                 f"The hints in {path} cannot be read: {error}.",
-                "It is TOML with the sections never_null and shapes.",
+                "It is TOML with the sections never_null, texts and shapes.",
             ) from error
 
     def is_never_null(self, owner: str, name: str) -> bool:
@@ -46,7 +48,7 @@ class Hints:
             known.add(function.name)
             known |= {f"{function.name}.{argument.name}" for argument in function.arguments}
         named = {f"{owner}.{name}" for owner, names in self.never_null.items() for name in names}
-        for name in sorted((named | set(self.shapes)) - known):
+        for name in sorted((named | set(self.texts) | set(self.shapes)) - known):
             raise CatalogUnreadable(
                 f"The hints speak of {name}, which is not in the schema.",
                 "Correct its name, or remove the hint.",

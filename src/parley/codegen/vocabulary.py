@@ -154,7 +154,9 @@ class Vocabulary:
                 self._forms[relation.oid, form] = self.names.claim(f"{stem}{form}")
         for column in relation.columns:
             self._reach_type(column.type)
-            texts = allowed_texts(column.checks)
+            texts = allowed_texts(column.checks) or self.hints.texts.get(
+                f"{relation.name}.{column.name}"
+            )
             if texts:
                 alias = self.names.claim(f"{stem}{pascal(column.name)}")
                 self._literals[relation.oid, column.name] = alias
