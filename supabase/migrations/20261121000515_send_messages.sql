@@ -111,7 +111,7 @@ create type chat_private.decision as (
   after integer
 );
 
-
+-- The room's own limit first, then everybody's; what slow mode does not give is not asked for.
 create function chat_private.take_sends(room chat.rooms, me chat.room_members, wanted integer)
 returns integer
 language plpgsql
