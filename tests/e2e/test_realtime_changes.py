@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -300,6 +301,33 @@ async def test_a_row_over_a_megabyte_keeps_its_small_values(
     data = (await raw.receive())[4]["data"]
     assert data["record"] == {"id": 1}
     assert data["errors"] == ["Error 413: Payload Too Large"]
+    await raw.close()
+
+
+async def test_a_row_is_told_when_it_can_be_seen_and_not_lost_before(
+    host: Host, postgres: Server, db: psycopg.AsyncConnection
+) -> None:
+    raw = await Raw.connect(host)
+    await raw.join(postgres_changes=[table("notes")], access_token=make_token(sub="ann"))
+    await raw.receive()
+    # A commit that waits for a standby is in the WAL, and nobody sees its rows.
+    await run_sql(postgres.url, "alter system set synchronous_standby_names = 'nobody'")
+    await run_sql(postgres.url, "select pg_reload_conf()")
+    writer = await psycopg.AsyncConnection.connect(postgres.developer_url, autocommit=True)
+    insert = asyncio.create_task(writer.execute("insert into notes (id, owner) values (1, 'ann')"))
+    try:
+        while not await run_sql(
+            postgres.url, "select 1 from pg_stat_activity where wait_event = 'SyncRep'"
+        ):
+            assert not insert.done()
+        with pytest.raises(TimeoutError):
+            await raw.receive(within_s=0.5)
+    finally:
+        await run_sql(postgres.url, "alter system reset synchronous_standby_names")
+        await run_sql(postgres.url, "select pg_reload_conf()")
+        await insert
+        await writer.close()
+    assert (await raw.receive())[4]["data"]["record"]["id"] == 1
     await raw.close()
 
 

@@ -39,9 +39,9 @@ def change(message: bytes) -> Change:
     return found
 
 
-def test_begin_has_the_time_of_the_commit() -> None:
+def test_begin_has_the_time_of_the_commit_and_the_number() -> None:
     message = b"B" + struct.pack("!QQI", 7, 1_500_000, 3)
-    assert Decoder().decode(message) == Begin(datetime(2000, 1, 1, 0, 0, 1, 500_000, UTC))
+    assert Decoder().decode(message) == Begin(datetime(2000, 1, 1, 0, 0, 1, 500_000, UTC), 3)
 
 
 def test_commit_has_the_place_where_the_wal_goes_on() -> None:

@@ -11,7 +11,6 @@ import itertools
 import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 
 import psycopg
 
@@ -21,7 +20,8 @@ from parley.realtime.channel import Channel
 from parley.realtime.database import Database
 from parley.realtime.messages import Json, Message
 from parley.realtime.metrics import Metrics
-from parley.realtime.pgoutput import Change
+from parley.realtime.pgoutput import Begin, Change
+from parley.realtime.rows import is_running
 from parley.realtime.serializer import dumps
 from parley.realtime.subscribing import check
 from parley.realtime.views import Look, View, Watch, look_at
@@ -30,6 +30,8 @@ from parley.realtime.wire import Envelope
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.2
+VISIBLE_S = 0.01
+"""How soon to ask again for rows that are committed and cannot be seen yet."""
 BATCH = 100
 """Changes that are looked at together."""
 BACKLOG = 10_000
@@ -43,7 +45,7 @@ class TableChanges:
         self._database = database
         self._metrics = metrics
         self._watches: dict[tuple[str, str], list[Watch]] = {}
-        self._queue: deque[tuple[Change, datetime]] = deque()
+        self._queue: deque[tuple[Change, Begin]] = deque()
         self._waiting = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -91,10 +93,10 @@ class TableChanges:
             else:
                 del self._watches[place]
 
-    def take(self, change: Change, committed_at: datetime) -> None:
+    def take(self, change: Change, begun: Begin) -> None:
         """Queue a change that somebody watches; the others are not looked at."""
         if any(self._wanted(change)):
-            self._queue.append((change, committed_at))
+            self._queue.append((change, begun))
             self._waiting.set()
 
     def _wanted(self, change: Change) -> Iterator[Watch]:
@@ -120,12 +122,14 @@ class TableChanges:
             self._waiting.clear()
             await self._waiting.wait()
 
-    async def _tell(self, batch: Sequence[tuple[Change, datetime]]) -> None:
+    async def _tell(self, batch: Sequence[tuple[Change, Begin]]) -> None:
         looks = [Look(change, list(self._wanted(change))) for change, _ in batch]
         watched = [look for look in looks if look.watches]
         if watched:
+            await self._until_ended({begun.xid for _, begun in batch})
             await self._database.run(lambda connection: look_at(connection, watched))
-        for look, (change, committed_at) in zip(looks, batch, strict=True):
+        for look, (change, begun) in zip(looks, batch, strict=True):
+            committed_at = begun.committed_at
             stamp = f"{committed_at:%Y-%m-%dT%H:%M:%S}.{committed_at.microsecond // 1000:03}Z"
             head = {
                 "schema": change.relation.schema,
@@ -140,6 +144,16 @@ class TableChanges:
                     self._metrics.delivered.labels("postgres_changes").inc(
                         channel.deliver(Envelope(message))
                     )
+
+    async def _until_ended(self, xids: set[int]) -> None:
+        """Wait until everybody sees what these transactions did.
+
+        A commit is in the WAL before its rows can be seen; until then no policy would show them.
+        """
+        while await self._database.run(  # noqa: ASYNC110 (no event tells it)
+            lambda connection: is_running(connection, xids)
+        ):
+            await asyncio.sleep(VISIBLE_S)
 
 
 def _by_channel(

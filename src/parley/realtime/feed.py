@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from parley.realtime.captured import broadcast_of, is_message_table
 from parley.realtime.hub import Hub
 from parley.realtime.limits import Meters
 from parley.realtime.metrics import Metrics
-from parley.realtime.pgoutput import Change
+from parley.realtime.pgoutput import Begin, Change
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ class Feed:
         meters: Meters,
         metrics: Metrics,
         payload_bytes: int,
-        tables: Callable[[Change, datetime], None],
+        tables: Callable[[Change, Begin], None],
     ) -> None:
         self._hub = hub
         self._meters = meters
@@ -32,13 +31,13 @@ class Feed:
         self._payload_bytes = payload_bytes
         self._tables = tables
 
-    def take(self, changes: Sequence[Change], committed_at: datetime) -> None:
+    def take(self, changes: Sequence[Change], begun: Begin) -> None:
         """Dispatch one transaction."""
         for change in changes:
             if is_message_table(change):
                 self._broadcast(change)
             else:
-                self._tables(change, committed_at)
+                self._tables(change, begun)
 
     def _broadcast(self, change: Change) -> None:
         found = broadcast_of(change)

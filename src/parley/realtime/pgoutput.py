@@ -52,9 +52,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A transaction starts; it committed at ``committed_at``."""
+    """A transaction starts; it committed at ``committed_at``, and ``xid`` is its 32-bit number."""
 
     committed_at: datetime
+    xid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,8 @@ class Decoder:
         match reader.char():
             case "B":
                 reader.skip(8)
-                return Begin(POSTGRES_EPOCH + timedelta(microseconds=reader.int64()))
+                committed_at = POSTGRES_EPOCH + timedelta(microseconds=reader.int64())
+                return Begin(committed_at, reader.int32() & 0xFFFFFFFF)
             case "C":
                 reader.skip(1 + 8)
                 return Commit(reader.int64())

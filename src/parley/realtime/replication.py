@@ -12,7 +12,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -21,7 +20,7 @@ import psycopg2
 from parley.realtime.authorize import UnreachableError
 from parley.realtime.database import Connection, Database
 from parley.realtime.metrics import Metrics
-from parley.realtime.pgoutput import Change
+from parley.realtime.pgoutput import Begin, Change
 from parley.realtime.queries import query
 from parley.realtime.settings import Capture
 from parley.realtime.stream import Sink, WalStream
@@ -178,7 +177,7 @@ class Replication:
         elif code in (UNDEFINED_OBJECT, INVALIDATED):
             self._slot = None
 
-    def _hand_over(self, changes: Sequence[Change], committed_at: datetime) -> None:
+    def _hand_over(self, changes: Sequence[Change], begun: Begin) -> None:
         if time.monotonic() < self._drops_until:
             self._metrics.captured.labels("before ready").inc(len(changes))
             return
@@ -187,7 +186,7 @@ class Replication:
         self._metrics.captured.labels("dropped").inc(len(changes) - len(kept))
         self._metrics.captured.labels("dispatched").inc(len(kept))
         if self._sink is not None:
-            self._sink(kept, committed_at)
+            self._sink(kept, begun)
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ operand and says whether a subscriber's policies let the row through; nothing is
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +112,13 @@ async def table_facts(
         Column(row["name"], row["type"], row["is_key"], frozenset(row["readers"])) for row in rows
     )
     return Table(rows[0]["has_policies"], columns)
+
+
+async def is_running(connection: Connection, xids: Collection[int]) -> bool:
+    """Say whether others do not see the end of one of these transactions yet."""
+    cursor = await connection.execute(query("is_running"), {"xids": list(xids)})
+    row = await cursor.fetchone()
+    return row is not None and row["is_running"] is True
 
 
 async def values_of(connection: Connection, questions: Sequence[Question]) -> list[Values | None]:

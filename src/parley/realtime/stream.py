@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Protocol, cast
 
 import psycopg2
@@ -26,8 +25,8 @@ BATCH = 500
 RESUME_S = 0.02
 """How soon a reader that waits for a backlog looks again."""
 
-Sink = Callable[[Sequence[Change], datetime], None]
-"""Takes a transaction's changes and the time it committed."""
+Sink = Callable[[Sequence[Change], Begin], None]
+"""Takes a transaction's changes and its beginning."""
 
 
 class _Cursor(Protocol):
@@ -149,7 +148,7 @@ class WalStream:
                 self._begun, self._changes = None, []
                 self.position = commit.end_lsn
                 if begun is not None:
-                    self._sink(changes, begun.committed_at)
+                    self._sink(changes, begun)
 
 
 async def _until_idle(connection: psycopg2.extensions.connection) -> None:
