@@ -91,6 +91,14 @@ def claims_of(user_id: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Share:
+    """What one process counted: milliseconds of each transaction, and for how many seconds."""
+
+    took: list[float]
+    seconds: float
+
+
 class Caller:
     """One connection that repeats its transaction for as long as it is told to."""
 
@@ -146,8 +154,8 @@ class Caller:
             raise StackError(f"{self.load.name} fails: {words}", "Repair it, then measure.")
 
 
-def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> list[float]:
-    """Run some lines of a load; return the milliseconds of each transaction that counts.
+def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> Share:
+    """Run some lines of a load for some seconds, and longer until a transaction has ended.
 
     ``start`` is when counting begins, as ``time.time()`` says it; until then it warms up, longer
     when connecting took that long.
@@ -167,15 +175,16 @@ def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> 
             if not caller.ended():
                 continue
             now = time.perf_counter()
-            if first <= now < last:
+            if first <= now and (now < last or not took):
                 took.append((now - caller.begun) * 1000)
+                last = max(last, now)
             if now < last:
                 caller.begin()
             else:
                 open_transactions -= 1
     for caller in callers:
         caller.connection.finish()
-    return took
+    return Share(took, last - first)
 
 
 class Crew:
@@ -187,15 +196,12 @@ class Crew:
     def run(self, load: Load, seconds: float) -> Figures:
         """Run a load for some seconds after warming up."""
         start = time.time() + WARM_UP_SECONDS
-        shares = [load.lines[place::PROCESSES] for place in range(PROCESSES)]
-        jobs = [self._pool.submit(drive, load, share, start, seconds) for share in shares if share]
-        took = sorted(ms for job in jobs for ms in job.result())
-        if len(took) < 2:
-            raise StackError(
-                f"{load.name} ended no transaction in time.", "Give it more --seconds."
-            )
+        groups = [load.lines[place::PROCESSES] for place in range(PROCESSES)]
+        jobs = [self._pool.submit(drive, load, group, start, seconds) for group in groups if group]
+        shares = [job.result() for job in jobs]
+        took = sorted(ms for share in shares for ms in share.took)
         return Figures(
-            per_second=len(took) * load.weight / seconds,
+            per_second=load.weight * sum(len(share.took) / share.seconds for share in shares),
             p50_ms=statistics.median(took),
             p99_ms=took[int(len(took) * 0.99)],
         )

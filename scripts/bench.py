@@ -41,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Seconds = Annotated[float, typer.Option(min=0.2, help="Length of one run, after warming up.")]
+Seconds = Annotated[float, typer.Option(min=0.01, help="Length of one run, after warming up.")]
 Runs = Annotated[int, typer.Option(min=1, help="Runs of each candidate, in turns.")]
 Url = Annotated[
     str | None,
