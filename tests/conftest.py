@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 import pytest_asyncio
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from parley.stack import Stack, Status
@@ -91,9 +92,9 @@ async def stack() -> AsyncIterator[Status]:
             await own.down()
 
 
-@pytest.fixture
-def postgresql(stack: Status) -> Iterator[psycopg.Connection]:
-    """A connection as postgres to a clone of the migrated database, dropped afterwards.
+@contextmanager
+def cloned(stack: Status, name: str) -> Iterator[str]:
+    """Give the URL, as postgres, of a clone of the migrated database; drop it afterwards.
 
     The janitor of pytest-postgresql works as the superuser: autovacuum may be in the clone when it
     goes, and nobody else may send that away.
@@ -106,14 +107,20 @@ def postgresql(stack: Status) -> Iterator[psycopg.Connection]:
         password=str(admin["password"]),
         host=str(admin["host"]),
         port=str(admin["port"]),
-        dbname=DATABASE,
+        dbname=name,
         template_dbname=TEMPLATE,
         maintenance_dbname="template1",
     ) as janitor:
         with janitor.cursor() as cursor:
-            cursor.execute(f"alter database {DATABASE} owner to {postgres['user']}")
-        with psycopg.connect(stack.db_url, dbname=DATABASE) as connection:
-            yield connection
+            cursor.execute(f"alter database {name} owner to {postgres['user']}")
+        yield make_conninfo(stack.db_url, dbname=name)
+
+
+@pytest.fixture
+def postgresql(stack: Status) -> Iterator[psycopg.Connection]:
+    """A connection as postgres to a migrated database of this test's own, dropped afterwards."""
+    with cloned(stack, DATABASE) as url, psycopg.connect(url) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
--- The room of 5,000 people goes on for 200,000 messages: a thread of 2,000, and few needles.
+-- The room of 5,000 people goes on for a million messages: a thread of 2,000, and few needles.
 insert into chat.messages (room_id, seq, rev, sender_id, client_id, body, reply_to, thread_root)
 select
   md5('room 1')::uuid, s, s, tests.id_of('P' || 1 + s % 5000), gen_random_uuid(),
-  'message ' || s || case when s % 10000 = 7 then ' needle' else '' end,
+  'message ' || s || case when s % 50000 = 7 then ' needle' else '' end,
   case when s % 95 = 0 then 4 end, case when s % 95 = 0 then 4 end
-from generate_series(10001, 200000) as s;
+from generate_series(10001, 1000000) as s;
 
-update chat.rooms set rev = 200000, last_seq = 200000, touched = '{}'
+update chat.rooms set rev = 1000000, last_seq = 1000000, touched = '{}'
 where id = md5('room 1')::uuid;
 
 insert into chat_private.message_search (room_id, seq, created_at, vector)

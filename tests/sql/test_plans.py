@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from parley.stack import Status
 from tests.people import id_of
@@ -61,10 +63,11 @@ def rows_read(scan: dict[str, Any]) -> float:
     return float((scan["Actual Rows"] + removed) * scan["Actual Loops"])
 
 
-@pytest.fixture
-def plans(database: str, stack: Status) -> Iterator[Plans]:
-    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-    with psycopg.connect(database, autocommit=True) as owner:
+@contextmanager
+def watched(url: str, stack: Status) -> Iterator[Plans]:
+    """Fill a migrated database with a crowd, and watch what the planner does in it."""
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(url, autocommit=True) as owner:
         owner.execute("select tests.make_people('Ann', 'New')")
         owner.execute(CROWD.encode())
     with psycopg.connect(stack.admin_db_url, dbname=name, autocommit=True) as connection:
@@ -86,6 +89,13 @@ def plans(database: str, stack: Status) -> Iterator[Plans]:
             "role": "authenticated",
         }.items():
             connection.execute("select set_config(%s, %s, false)", [setting, value])
+        yield plans
+
+
+@pytest.fixture
+def plans(database: str, stack: Status) -> Iterator[Plans]:
+    """The plans of what Ann does in a database of this test's own."""
+    with watched(database, stack) as plans:
         yield plans
 
 
