@@ -234,7 +234,7 @@ class SyncChatApi:
           room_id: a room the caller moderates.
           user_id: somebody in the room's tenant; a member must be below the caller's role.
           until: when it ends by itself; left out, it does not.
-          reason: up to 500 characters, for moderators and the person themselves.
+          reason: up to 500 characters, for moderators and a member who is removed by it.
 
         Returns:
           The ban; unchanged when it is the same as before.
@@ -390,7 +390,7 @@ class SyncChatApi:
           MessageDeleted: it was deleted.
           InvalidInput: there is nothing to say.
           MessageTooLong: more than 8,000 characters.
-          EditConflict: its rev is not expected_rev any more.
+          EditConflict: its rev is not expected_rev any more, and it says something else.
         """
         return self._calls.call(
             "edit_message",
@@ -853,7 +853,7 @@ class SyncChatApi:
         Args:
           room_id: a room the caller moderates.
           user_id: a member below the caller's role; the caller's own id leaves the room.
-          reason: up to 500 characters, for the person who is removed.
+          reason: up to 500 characters, for moderators and the person who is removed.
 
         Returns:
           The ended membership.

@@ -196,6 +196,16 @@ class ReceiptsRow(Row):
     """The number in the room's stream; null in rooms too large to announce every tick."""
 
 
+class RemovalsRow(Row):
+    """Why somebody was removed, where a reason was given."""
+
+    room_id: UUID
+    user_id: UUID
+    rev: int
+    """The number of the removal."""
+    reason: str
+
+
 class RoomMembersRow(Row):
     """Who is in a room, as what, and who was."""
 
@@ -206,7 +216,6 @@ class RoomMembersRow(Row):
     """Any word of the app for this room: tourist, guide."""
     joined_at: AwareDatetime
     left_at: AwareDatetime | None
-    left_reason: str | None
     joined_rev: int
     """The number that let them in; older cursors start over."""
     visible_after_seq: int
@@ -375,6 +384,7 @@ __all__ = [
     "ReactionsRow",
     "ReceiptsKind",
     "ReceiptsRow",
+    "RemovalsRow",
     "RoomMembersRole",
     "RoomMembersRow",
     "RoomPreferencesNotify",

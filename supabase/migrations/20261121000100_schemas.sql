@@ -62,6 +62,25 @@ comment on function chat_private.has_hidden_characters(text) is
 revoke execute on function chat_private.has_hidden_characters(text)
   from public, anon, authenticated;
 
+-- Spaces, control characters, and what has no shape of its own: joiners, fillers, text directions.
+create function chat_private.is_blank(value text)
+returns boolean
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return is_blank.value !~ (
+    '[^[:space:][:cntrl:]\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F'
+    '\u2028-\u202E\u2060-\u206F\u2800\u3164\uFE00-\uFE0F\uFEFF\uFFA0\U000E0000-\U000E0FFF]'
+  );
+end;
+$$;
+
+comment on function chat_private.is_blank(text) is 'Tell whether a text shows nothing at all.';
+
+revoke execute on function chat_private.is_blank(text) from public, anon, authenticated;
+
 -- Postgres reads all checks of a table again at every write. On the rows that every message writes,
 -- what is about a rare change is checked by a trigger on that change, and fails like a constraint.
 create function chat_private.fail_check(relation text, claim text)
@@ -110,6 +129,13 @@ begin
       message = 'invalid_input',
       detail = format('A %s must not hold control characters.', clean_line.label),
       hint = 'Remove line breaks, control and text-direction characters.';
+  end if;
+  if v_line <> '' and chat_private.is_blank(v_line) then
+    raise exception using
+      errcode = 'PT400',
+      message = 'invalid_input',
+      detail = format('A %s shows something.', clean_line.label),
+      hint = 'Type a letter, a digit or a sign.';
   end if;
   return v_line;
 end;

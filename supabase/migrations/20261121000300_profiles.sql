@@ -127,7 +127,8 @@ begin
   v_name := regexp_replace(
     v_name, '[\u0001-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]', '', 'g'
   );
-  return coalesce(nullif(btrim(left(btrim(v_name), 80)), ''), 'New member');
+  v_name := btrim(left(btrim(v_name), 80));
+  return case when chat_private.is_blank(v_name) then 'New member' else v_name end;
 end;
 $$;
 

@@ -30,8 +30,11 @@ begin
     display_name = coalesce(v_name, p.display_name),
     avatar_path = nullif(coalesce(v_path, p.avatar_path), ''),
     label = nullif(coalesce(v_label, p.label), '')
-  where p.user_id = v_me
+  where p.user_id = v_me and p.closed_at is null
   returning p.* into v_profile;
+  if not found then
+    perform chat_private.current_user_id();
+  end if;
   return v_profile;
 end;
 $$;

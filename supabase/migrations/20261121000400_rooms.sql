@@ -107,7 +107,6 @@ create table chat.room_members (
   label text,
   joined_at timestamptz not null default now(),
   left_at timestamptz,
-  left_reason text,
   joined_rev bigint not null,
   visible_after_seq bigint not null default 0,
   muted_until timestamptz,
@@ -115,8 +114,7 @@ create table chat.room_members (
   user_rev bigint not null,
   primary key (room_id, user_id),
   constraint role_is_known check (role in ('owner', 'admin', 'moderator', 'member', 'reader')),
-  constraint label_is_a_word check (char_length(label) between 1 and 40),
-  constraint left_reason_is_short check (char_length(left_reason) <= 500)
+  constraint label_is_a_word check (char_length(label) between 1 and 40)
 );
 
 comment on table chat.room_members is 'Who is in a room, as what, and who was.';
@@ -475,11 +473,18 @@ begin
   where s.user_id = any (lock_users.user_ids)
   order by s.user_id
   for no key update;
+  -- Closing an account locks its stream too: who waited for that is nobody any more.
+  if auth.uid() = any (lock_users.user_ids) then
+    perform chat_private.current_user_id();
+  end if;
 end;
 $$;
 
 comment on function chat_private.lock_users(uuid[]) is
-  'Lock the streams of people, ascending, once per call and after every room.';
+  $$Lock the streams of people, ascending, once per call and after every room.
+
+Raises:
+  sign_in_required: the caller is one of them, and the account was closed meanwhile.$$;
 
 revoke execute on function chat_private.lock_users(uuid[]) from public, anon, authenticated;
 

@@ -100,7 +100,10 @@ begin
     1, 1, s.rev + 1
   from chat_private.user_streams as s
   where s.user_id = any (v_people);
-  perform chat_private.bump_users(v_people, '{memberships}');
+  perform chat_private.add_notifications(
+    array_remove(v_people, v_me), 'invite', v_room.id, null, v_me
+  );
+  perform chat_private.bump_users(v_people, '{memberships,notifications}');
 
   update chat.rooms as r
   set rev = 1, changed_rev = 1, touched = '{rooms,members}'

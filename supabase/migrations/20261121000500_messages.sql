@@ -151,7 +151,7 @@ comment on function
 
 Args:
   user_id: whose bucket.
-  bucket: send, or the id of a room in slow mode.
+  bucket: send, or what slow_bucket() says.
   wanted: how many at most; less than 0 gives back.
   capacity: tokens of a full bucket; null is what the settings say of sends.
   per_second: how fast it refills; null, too.

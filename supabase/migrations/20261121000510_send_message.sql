@@ -28,7 +28,7 @@ begin
       'Pass an empty body only together with an attachment.', null
     )::chat_private.refusal;
   end if;
-  if refusal_by_content.body !~ '\S' and refusal_by_content.attachments = '[]' then
+  if chat_private.is_blank(refusal_by_content.body) and refusal_by_content.attachments = '[]' then
     return row(
       'PT400', 'invalid_input', 'A message needs a body or an attachment.',
       'Type something.', null
@@ -133,6 +133,20 @@ comment on function
   chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean) is
   'Say why a member may not send this; null when they may.';
 
+-- A bucket is of one rate: nobody waits for a slow mode that is over.
+create function chat_private.slow_bucket(room chat.rooms)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return (slow_bucket.room).id || ':' || (slow_bucket.room).slow_mode_seconds;
+end;
+$$;
+
+comment on function chat_private.slow_bucket(chat.rooms) is 'Name the bucket of a room in slow mode.';
+
 -- Slow mode guards the people, the bucket of all sends guards the database. Buckets are the last
 -- rows of all to be locked.
 create function chat_private.take_slow_sends(room chat.rooms, me chat.room_members, wanted integer)
@@ -148,7 +162,7 @@ begin
     return take_slow_sends.wanted;
   end if;
   return chat_private.take_tokens(
-    (take_slow_sends.me).user_id, (take_slow_sends.room).id::text,
+    (take_slow_sends.me).user_id, chat_private.slow_bucket(take_slow_sends.room),
     take_slow_sends.wanted, 1, 1.0 / (take_slow_sends.room).slow_mode_seconds
   );
 end;
@@ -183,7 +197,10 @@ begin
   cross join lateral (
     values
       ('send', s.send_burst, s.sends_per_second::double precision),
-      ((refusal_by_rate.room).id::text, 1, 1.0 / nullif((refusal_by_rate.room).slow_mode_seconds, 0))
+      (
+        chat_private.slow_bucket(refusal_by_rate.room), 1,
+        1.0 / nullif((refusal_by_rate.room).slow_mode_seconds, 0)
+      )
   ) as rate (bucket, capacity, per_second)
   join chat_private.rate_buckets as b
     on b.user_id = refusal_by_rate.user_id and b.bucket = rate.bucket;
@@ -365,10 +382,14 @@ begin
     and ascii(send_message.body) between 33 and 126
     and octet_length(send_message.body) <= 8000
     and send_message.mentions = '{}'
+    and not send_message.mention_all
     and send_message.attachments = '[]'
   ) is not true
   then
     perform chat_private.current_user_id();
+    send_message.mentions := coalesce(send_message.mentions, '{}');
+    send_message.mention_all := coalesce(send_message.mention_all, false);
+    send_message.attachments := coalesce(send_message.attachments, '[]');
     v_refusal := chat_private.refusal_by_content(
       send_message.body, send_message.client_id, send_message.mentions, send_message.attachments
     );
@@ -388,8 +409,8 @@ begin
       interval '1 s' * (rate.send_burst - 1) / rate.sends_per_second,
       sha256(convert_to(
         jsonb_build_array(
-          send_message.body, send_message.reply_to, coalesce(send_message.mentions, '{}'),
-          coalesce(send_message.mention_all, false), send_message.attachments
+          send_message.body, send_message.reply_to, send_message.mentions,
+          send_message.mention_all, send_message.attachments
         )::text,
         'UTF8'
       )),
@@ -432,8 +453,7 @@ begin
           perform chat_private.refuse(v_refusal);
         end if;
         v_called := chat_private.find_called(
-          v_room, v_me, send_message.reply_to, coalesce(send_message.mentions, '{}'),
-          send_message.mention_all
+          v_room, v_me, send_message.reply_to, send_message.mentions, send_message.mention_all
         );
         v_mentions := v_called.mentions;
         v_thread_root := v_called.thread_root;
@@ -484,7 +504,7 @@ begin
       select
         send_message.room_id, v_seq, p.user_id, v_label, send_message.client_id, send_message.body,
         send_message.reply_to, v_thread_root, coalesce(v_mentions, '{}'),
-        coalesce(send_message.mention_all, false), send_message.attachments, v_now, v_rev + 1
+        send_message.mention_all, send_message.attachments, v_now, v_rev + 1
       from paid as p
       returning m.* into v_message;
       exit when found;
@@ -600,6 +620,7 @@ revoke execute on function
   chat_private.refusal_by_content(text, uuid, uuid[], jsonb),
   chat_private.hash_content(text, bigint, uuid[], boolean, jsonb),
   chat_private.refusal_of_send(chat.rooms, chat.room_members, bigint, boolean),
+  chat_private.slow_bucket(chat.rooms),
   chat_private.take_slow_sends(chat.rooms, chat.room_members, integer),
   chat_private.refusal_by_rate(chat.rooms, uuid),
   chat_private.refuse_by_rate(chat.rooms, uuid),

@@ -111,7 +111,8 @@ create type chat_private.decision as (
   after integer
 );
 
--- The room's own limit first, then everybody's; what slow mode does not give is not asked for.
+-- The room's own limit first, then everybody's: what slow mode does not give is not asked for, and
+-- what the other does not give goes back.
 create function chat_private.take_sends(room chat.rooms, me chat.room_members, wanted integer)
 returns integer
 language plpgsql
@@ -119,12 +120,16 @@ volatile
 set search_path = ''
 as $$
 declare
-  v_taken integer := chat_private.take_slow_sends(
+  v_slow integer := chat_private.take_slow_sends(
     take_sends.room, take_sends.me, take_sends.wanted
   );
+  v_taken integer := 0;
 begin
-  if v_taken <> 0 then
-    v_taken := chat_private.take_tokens((take_sends.me).user_id, 'send', v_taken);
+  if v_slow <> 0 then
+    v_taken := chat_private.take_tokens((take_sends.me).user_id, 'send', v_slow);
+  end if;
+  if v_taken < v_slow then
+    perform chat_private.take_slow_sends(take_sends.room, take_sends.me, v_taken - v_slow);
   end if;
   return v_taken;
 end;
@@ -267,6 +272,8 @@ begin
       if v_refusal.slug is null then
         if v_item.reason is not null then
           v_decision.reason := v_item.reason;
+        elsif v_hashes[v_place] = v_item.hash and v_seqs[v_place] <= v_room.floor_seq then
+          v_decision.reason := 'message_deleted';
         elsif v_hashes[v_place] = v_item.hash then
           v_decision.outcome := 'duplicate';
           v_decision.seq := v_seqs[v_place];

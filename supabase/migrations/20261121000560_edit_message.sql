@@ -70,6 +70,46 @@ comment on function chat_private.require_standing(chat.messages) is
 Raises:
   message_deleted: it was deleted.$$;
 
+-- In a large room newcomers share the topic of the others, and replay reads past every policy what
+-- was broadcast for three days: what a message said before must not come back that way. This must
+-- never cost the write, so it is given up where it would have to wait.
+create function chat_private.retract_step(room chat.rooms, message chat.messages)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+set lock_timeout = '250ms'
+as $$
+declare
+  v_said_at timestamp := coalesce(
+    (retract_step.message).edited_at, (retract_step.message).created_at
+  ) at time zone 'UTC';
+begin
+  if not (retract_step.room).is_large then
+    return;
+  end if;
+  -- (A broadcast has the time at which its transaction began, and none of an API lasts that long.)
+  delete from realtime.messages as e
+  where e.inserted_at between v_said_at - interval '10 s' and v_said_at
+    and e.topic = 'room:' || (retract_step.room).id || ':' || (retract_step.room).epoch
+    and e.extension = 'broadcast'
+    and e.private
+    and (e.payload ->> 'from')::bigint < (retract_step.message).rev
+    and (e.payload ->> 'to')::bigint >= (retract_step.message).rev;
+exception
+  when others then
+    raise warning 'message % of room % can still be replayed: %',
+      (retract_step.message).seq, (retract_step.room).id, sqlerrm;
+end;
+$$;
+
+comment on function chat_private.retract_step(chat.rooms, chat.messages) is
+  $$Take back the broadcast of what a message says now, before it says something else.
+
+Args:
+  room: the locked room.
+  message: as it was.$$;
+
 create function chat_private.edit_message(
   room_id uuid,
   seq bigint,
@@ -105,6 +145,10 @@ begin
     edit_message.body, v_message.client_id, v_message.mentions, v_message.attachments
   );
   perform chat_private.refuse(v_refusal);
+  -- A retry finds its own edit, and that is no conflict.
+  if v_message.body = edit_message.body then
+    return v_message;
+  end if;
   if v_message.rev <> edit_message.expected_rev then
     raise exception using
       errcode = 'PT409',
@@ -112,10 +156,8 @@ begin
       detail = format('The message changed meanwhile: its rev is %s.', v_message.rev),
       hint = 'Show the newer text, then edit that.';
   end if;
-  if v_message.body = edit_message.body then
-    return v_message;
-  end if;
 
+  perform chat_private.retract_step(v_room, v_message);
   insert into chat.message_edits (room_id, seq, rev, sender_id, body)
   values (v_room.id, v_message.seq, v_room.rev + 1, v_message.sender_id, v_message.body);
   update chat.messages as m
@@ -167,11 +209,12 @@ Raises:
   message_deleted: it was deleted.
   invalid_input: there is nothing to say.
   message_too_long: more than 8,000 characters.
-  edit_conflict: its rev is not expected_rev any more.$$;
+  edit_conflict: its rev is not expected_rev any more, and it says something else.$$;
 
 revoke execute on function
   chat_private.require_message(chat.room_members, bigint),
   chat_private.require_standing(chat.messages),
+  chat_private.retract_step(chat.rooms, chat.messages),
   chat_private.edit_message(uuid, bigint, text, bigint),
   chat.edit_message(uuid, bigint, text, bigint)
   from public, anon, authenticated;

@@ -23,6 +23,7 @@ begin
     return v_message;
   end if;
 
+  perform chat_private.retract_step(v_room, v_message);
   update chat.messages as m
   set
     body = '',

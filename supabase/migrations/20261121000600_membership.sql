@@ -36,7 +36,6 @@ begin
     label = excluded.label,
     joined_at = excluded.joined_at,
     left_at = null,
-    left_reason = null,
     joined_rev = excluded.joined_rev,
     visible_after_seq = excluded.visible_after_seq,
     rev = excluded.rev,
@@ -111,17 +110,30 @@ comment on function
   chat_private.begin_membership(chat.rooms, uuid, text, text, uuid, text) is
   'Let one person into a locked room; the arguments are those of begin_memberships().';
 
+create table chat.removals (
+  room_id uuid not null,
+  user_id uuid not null,
+  rev bigint not null,
+  reason text not null,
+  constraint removals_pkey primary key (room_id, user_id, rev),
+  constraint removals_member_fkey foreign key (room_id, user_id)
+  references chat.room_members (room_id, user_id),
+  constraint reason_is_short check (char_length(reason) <= 500)
+);
+
+comment on table chat.removals is 'Why somebody was removed, where a reason was given.';
+comment on column chat.removals.rev is 'The number of the removal.';
+
 -- Revocation is data: the epochs rise, so open sockets go silent, and the person's own stream tells
--- their devices to drop the room. A public room keeps its epoch, because who may join may read;
--- there a ban is the fence.
+-- their devices to drop the room. A public room keeps its epoch as long as they may come back,
+-- because who may join may read.
 create function chat_private.end_membership_at(
   room chat.rooms,
   user_id uuid,
   user_rev bigint,
   actor_id uuid,
   body text,
-  reason text,
-  is_ban boolean
+  may_return boolean
 )
 returns chat.room_members
 language plpgsql
@@ -137,7 +149,6 @@ begin
   update chat.room_members as m
   set
     left_at = clock_timestamp(),
-    left_reason = end_membership_at.reason,
     rev = v_rev,
     user_rev = end_membership_at.user_rev
   where m.room_id = (end_membership_at.room).id and m.user_id = end_membership_at.user_id
@@ -177,7 +188,7 @@ begin
     last_seq = v_seq,
     active_at = clock_timestamp(),
     member_count = r.member_count - 1,
-    epoch = r.epoch + (end_membership_at.is_ban or not r.is_public)::integer,
+    epoch = r.epoch + (not (end_membership_at.may_return and r.is_public))::integer,
     archived_at = case
       when r.member_count = 1 then coalesce(r.archived_at, clock_timestamp()) else r.archived_at
     end,
@@ -188,7 +199,7 @@ end;
 $$;
 
 comment on function
-  chat_private.end_membership_at(chat.rooms, uuid, bigint, uuid, text, text, boolean) is
+  chat_private.end_membership_at(chat.rooms, uuid, bigint, uuid, text, boolean) is
   $$Take somebody out of a locked room, as one numbered operation of the room.
 
 Args:
@@ -197,8 +208,7 @@ Args:
   user_rev: the number their own stream will take for it.
   actor_id: who did it.
   body: what the room is told, for example member_left.
-  reason: kept with the membership, for the person who goes; may be null.
-  is_ban: true raises the epoch of a public room as well.
+  may_return: false raises the epoch of a public room as well.
 
 Returns:
   The ended membership.$$;
@@ -208,8 +218,8 @@ create function chat_private.end_membership(
   user_id uuid,
   actor_id uuid,
   body text,
-  reason text,
-  is_ban boolean
+  may_return boolean,
+  reason text default null
 )
 returns chat.room_members
 language plpgsql
@@ -227,19 +237,52 @@ begin
       from chat_private.user_streams as s
       where s.user_id = end_membership.user_id
     ),
-    end_membership.actor_id, end_membership.body, end_membership.reason, end_membership.is_ban
+    end_membership.actor_id, end_membership.body, end_membership.may_return
   );
+  if end_membership.reason is not null then
+    insert into chat.removals (room_id, user_id, rev, reason)
+    values (v_member.room_id, v_member.user_id, v_member.rev, end_membership.reason);
+  end if;
   perform chat_private.bump_users(array[end_membership.user_id], '{memberships}', true);
   return v_member;
 end;
 $$;
 
 comment on function
-  chat_private.end_membership(chat.rooms, uuid, uuid, text, text, boolean) is
-  'Take somebody out of one locked room; the arguments are those of end_membership_at().';
+  chat_private.end_membership(chat.rooms, uuid, uuid, text, boolean, text) is
+  $$Take somebody out of one locked room.
+
+Args:
+  reason: for moderators and the person who goes; null is none.
+  Others: those of end_membership_at().
+
+Returns:
+  The ended membership.$$;
+
+-- Who may not come back must not go on listening where they have been before.
+create function chat_private.raise_epoch(room chat.rooms)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+  update chat.rooms as r
+  set
+    rev = (raise_epoch.room).rev + 1,
+    changed_rev = (raise_epoch.room).rev + 1,
+    epoch = (raise_epoch.room).epoch + 1,
+    touched = '{rooms}'
+  where r.id = (raise_epoch.room).id;
+end;
+$$;
+
+comment on function chat_private.raise_epoch(chat.rooms) is
+  'Send everybody in a locked room to new topics, as one numbered operation.';
 
 -- Leaving everything: all rooms are locked ascending before the first one is touched, and the
--- person's own stream takes one number for all of them.
+-- person's own stream takes one number for all of them. From public rooms of a tenant somebody may
+-- have gone before, and still listen.
 create function chat_private.end_memberships(
   user_id uuid,
   tenant_id uuid,
@@ -256,6 +299,7 @@ declare
   v_rooms chat.rooms[];
   v_room chat.rooms;
   v_user_rev bigint;
+  v_ended integer := 0;
 begin
   v_rooms := array(
     select r
@@ -265,23 +309,15 @@ begin
       from chat.room_members as m
       join chat.rooms as o on o.id = m.room_id
       where m.user_id = end_memberships.user_id
-        and m.left_at is null
-        and (end_memberships.tenant_id is null or o.tenant_id = end_memberships.tenant_id)
+        and (
+          m.left_at is null and end_memberships.tenant_id is null
+          or (m.left_at is null or o.is_public) and o.tenant_id = end_memberships.tenant_id
+        )
       order by m.room_id
       limit end_memberships.most
     )
     order by r.id
     for no key update
-  );
-  -- The locks were waited for; who left meanwhile is not taken out again.
-  v_rooms := array(
-    select r
-    from unnest(v_rooms) as r
-    where exists (
-      select from chat.room_members as m
-      where m.room_id = r.id and m.user_id = end_memberships.user_id and m.left_at is null
-    )
-    order by r.id
   );
   if v_rooms = '{}' then
     return 0;
@@ -292,13 +328,24 @@ begin
   from chat_private.user_streams as s
   where s.user_id = end_memberships.user_id;
   foreach v_room in array v_rooms loop
-    perform chat_private.end_membership_at(
-      v_room, end_memberships.user_id, v_user_rev, end_memberships.actor_id,
-      end_memberships.body, null, false
-    );
+    -- The locks were waited for; who left meanwhile is not taken out again.
+    if exists (
+      select from chat.room_members as m
+      where m.room_id = v_room.id and m.user_id = end_memberships.user_id and m.left_at is null
+    ) then
+      perform chat_private.end_membership_at(
+        v_room, end_memberships.user_id, v_user_rev, end_memberships.actor_id,
+        end_memberships.body, false
+      );
+      v_ended := v_ended + 1;
+    elsif v_room.is_public then
+      perform chat_private.raise_epoch(v_room);
+    end if;
   end loop;
-  perform chat_private.bump_users(array[end_memberships.user_id], '{memberships}', true);
-  return cardinality(v_rooms);
+  if v_ended > 0 then
+    perform chat_private.bump_users(array[end_memberships.user_id], '{memberships}', true);
+  end if;
+  return v_ended;
 end;
 $$;
 
@@ -313,7 +360,7 @@ Args:
   most: how many rooms at most; null is all.
 
 Returns:
-  The number of rooms.$$;
+  The number of rooms they were in.$$;
 
 -- Asked under the room lock, so that two owners cannot both be the one who is allowed to go.
 create function chat_private.require_another_owner(room_id uuid, user_id uuid)
@@ -391,8 +438,17 @@ revoke execute on function
   chat_private.require_target(chat.rooms, chat.room_members, uuid),
   chat_private.begin_memberships(chat.rooms, uuid[], text, text, uuid, text),
   chat_private.begin_membership(chat.rooms, uuid, text, text, uuid, text),
-  chat_private.end_membership_at(chat.rooms, uuid, bigint, uuid, text, text, boolean),
-  chat_private.end_membership(chat.rooms, uuid, uuid, text, text, boolean),
+  chat_private.end_membership_at(chat.rooms, uuid, bigint, uuid, text, boolean),
+  chat_private.end_membership(chat.rooms, uuid, uuid, text, boolean, text),
+  chat_private.raise_epoch(chat.rooms),
   chat_private.end_memberships(uuid, uuid, uuid, text, integer),
   chat_private.require_another_owner(uuid, uuid)
   from public, anon, authenticated;
+
+alter table chat.removals enable row level security;
+
+create policy "moderators and who was removed read why" on chat.removals
+  for select to authenticated
+  using (user_id = (select auth.uid()) or chat_private.is_moderator(room_id));
+
+grant select on chat.removals to authenticated, service_role;

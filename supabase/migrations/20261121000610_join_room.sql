@@ -98,7 +98,7 @@ begin
   end if;
 
   return chat_private.end_membership(
-    v_room, v_me.user_id, v_me.user_id, 'member_left', null, false
+    v_room, v_me.user_id, v_me.user_id, 'member_left', true
   );
 end;
 $$;

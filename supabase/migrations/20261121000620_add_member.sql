@@ -73,7 +73,7 @@ begin
   perform chat_private.require_target(v_room, v_me, remove_member.user_id);
 
   return chat_private.end_membership(
-    v_room, remove_member.user_id, v_me.user_id, 'member_removed', v_reason, false
+    v_room, remove_member.user_id, v_me.user_id, 'member_removed', true, v_reason
   );
 end;
 $$;
@@ -126,7 +126,7 @@ From this number on they get nothing of the room, not even over an open socket.
 Args:
   room_id: a room the caller moderates.
   user_id: a member below the caller's role; the caller's own id leaves the room.
-  reason: up to 500 characters, for the person who is removed.
+  reason: up to 500 characters, for moderators and the person who is removed.
 
 Returns:
   The ended membership.

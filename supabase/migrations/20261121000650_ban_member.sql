@@ -75,18 +75,12 @@ begin
 
   if v_is_member then
     perform chat_private.end_membership(
-      v_room, ban_member.user_id, v_me.user_id, 'member_banned', nullif(v_reason, ''), true
+      v_room, ban_member.user_id, v_me.user_id, 'member_banned', false, nullif(v_reason, '')
     );
     return v_ban;
   end if;
 
-  update chat.rooms as r
-  set
-    rev = v_room.rev + 1,
-    changed_rev = v_room.rev + 1,
-    epoch = v_room.epoch + 1,
-    touched = '{rooms}'
-  where r.id = v_room.id;
+  perform chat_private.raise_epoch(v_room);
   return v_ban;
 end;
 $$;
@@ -164,7 +158,7 @@ Args:
   room_id: a room the caller moderates.
   user_id: somebody in the room's tenant; a member must be below the caller's role.
   until: when it ends by itself; left out, it does not.
-  reason: up to 500 characters, for moderators and the person themselves.
+  reason: up to 500 characters, for moderators and a member who is removed by it.
 
 Returns:
   The ban; unchanged when it is the same as before.

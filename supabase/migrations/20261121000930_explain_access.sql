@@ -53,7 +53,9 @@ begin
       select
       from chat.tenant_members as mine
       join chat.tenant_members as theirs
-        on theirs.tenant_id = mine.tenant_id and theirs.user_id = v_them
+        on theirs.tenant_id = mine.tenant_id
+        and theirs.user_id = v_them
+        and theirs.removed_at is null
       where mine.user_id = v_me
         and mine.removed_at is null
         and mine.role in ('owner', 'admin')
@@ -85,17 +87,6 @@ begin
       when v_answer.may_send then 'Join it as a private channel.'
       else 'Join it as a private channel; only the server sends on it.'
     end;
-  elsif exists (
-    select from chat.profiles as p where p.user_id = v_them and p.closed_at is not null
-  ) then
-    v_answer.reason := 'account_closed';
-    v_answer.hint := 'The account has ended.';
-  elsif v_parts[1] = 'user' and v_id <> v_them then
-    v_answer.reason := 'not_their_topic';
-    v_answer.hint := 'A user topic is for that person alone.';
-  elsif v_parts[1] = 'tenant' then
-    v_answer.reason := 'not_in_tenant';
-    v_answer.hint := 'Add them with add_tenant_member.';
   elsif v_parts[1] in ('room', 'live') and not exists (
     select from chat.room_members as m
     where m.room_id = v_id and m.user_id = v_them and m.left_at is null
@@ -107,6 +98,17 @@ begin
       v_answer.reason := 'not_in_room';
       v_answer.hint := 'The room does not exist, or they are not in it.';
     end if;
+  elsif exists (
+    select from chat.profiles as p where p.user_id = v_them and p.closed_at is not null
+  ) then
+    v_answer.reason := 'account_closed';
+    v_answer.hint := 'The account has ended.';
+  elsif v_parts[1] = 'user' and v_id <> v_them then
+    v_answer.reason := 'not_their_topic';
+    v_answer.hint := 'A user topic is for that person alone.';
+  elsif v_parts[1] = 'tenant' then
+    v_answer.reason := 'not_in_tenant';
+    v_answer.hint := 'Add them with add_tenant_member.';
   else
     v_answer.reason := 'old_epoch';
     v_answer.hint := format('The topic moved on to epoch %s; list_heads tells it.', v_current);

@@ -147,6 +147,18 @@ begin
   where m.room_id = v_room.id and m.seq = v_room.last_seq;
   v_seq := v_room.last_seq;
 
+  -- In one order for everybody, so that two imports do not wait for each other.
+  for v_item in
+    select distinct on (i.sender_id) i.sender_id, i.sender_name
+    from jsonb_to_recordset(import_messages.items) as i (
+      sender_id uuid, sender_name text, created_at timestamptz
+    )
+    where i.sender_id is not null
+    order by i.sender_id, i.created_at
+  loop
+    perform chat_private.add_placeholder(v_item.sender_id, v_item.sender_name, v_room.tenant_id);
+  end loop;
+
   for v_item in
     select i.*, s.seq as known_seq
     from rows from (
@@ -210,7 +222,6 @@ begin
       order by m.seq
       limit 1;
     end if;
-    perform chat_private.add_placeholder(v_item.sender_id, v_item.sender_name, v_room.tenant_id);
     v_seq := v_seq + 1;
     v_newest := v_item.created_at;
     insert into chat.messages (

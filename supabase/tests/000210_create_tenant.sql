@@ -126,7 +126,18 @@ select tests.remember('board', (chat.create_room(
 select tests.remember('desk', (chat.create_room(
   'Desk', tenant_id => tests.room('club'), member_ids => array[tests.id_of('Cat')]
 )).id);
-select tests.watch('board', 'desk', 'trip', 'Cat', 'Ann');
+select tests.remember(name, (chat.create_room(
+  name, tenant_id => tests.room('club'), is_public => true, member_ids => array[tests.id_of('Cat')]
+)).id)
+from unnest('{yard,gate,park}'::text[]) as r (name);
+select tests.act_as('Cat');
+select chat.leave_room(tests.room('gate'));
+select is(
+  (tests.head_of('gate')).epoch, 1, 'who leaves a public room may come back, and its topic stays'
+);
+select tests.act_as('Ann');
+select chat.remove_member(tests.room('park'), tests.id_of('Cat'));
+select tests.watch('board', 'desk', 'yard', 'gate', 'park', 'trip', 'Cat', 'Ann');
 select isnt(
   (chat.remove_tenant_member(tests.room('club'), tests.id_of('Cat'))).removed_at, null,
   'an owner removes a member'
@@ -134,7 +145,19 @@ select isnt(
 select tests.took_one_number('board', 'their rooms behind the wall lose them');
 select tests.took_one_number('desk', 'each by a number of its own');
 select tests.took_one_user_number('Cat', 'their stream tells it once');
-select tests.moved('{"board": 1, "desk": 1, "Cat": 1}', 'and nothing else moves');
+select tests.took_one_number('yard', 'a public one too');
+select tests.took_one_number('gate', 'and the public ones where they were may not be heard any more');
+select results_eq(
+  $$
+    select h.stream, (tests.head_of(h.stream)).epoch - h.epoch
+    from tests.heads as h
+    where h.stream in ('board', 'desk', 'yard', 'gate', 'park', 'trip')
+    order by h.stream
+  $$,
+  $$ values ('board', 1), ('desk', 1), ('gate', 1), ('park', 1), ('trip', 0), ('yard', 1) $$,
+  'I5: all of them move to other topics'
+);
+select tests.moved('{"board": 1, "desk": 1, "yard": 1, "gate": 1, "park": 1, "Cat": 1}', 'and nothing else moves');
 select is(
   (tests.head_of('Cat')).epoch, (select epoch + 1 from tests.heads where stream = 'Cat'),
   'their topic moves on'

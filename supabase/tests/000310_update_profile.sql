@@ -28,6 +28,9 @@ select throws_ok(
   $$ select chat.update_profile(' ') $$, 'PT400', 'invalid_input', 'a name is not blank'
 );
 select throws_ok(
+  $$ select chat.update_profile(U&'\200B\3164\+0E0041') $$, 'PT400', 'invalid_input', 'nor invisible'
+);
+select throws_ok(
   $$ select chat.update_profile(repeat('x', 81)) $$, 'PT400', 'invalid_input', 'a name is short'
 );
 select lives_ok($$ select chat.update_profile(repeat('x', 80)) $$, '80 characters fit');

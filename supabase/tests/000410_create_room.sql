@@ -58,6 +58,22 @@ select throws_ok(
   'PT403', 'not_allowed', 'a room lives in a tenant of mine'
 );
 
+-- Who is brought in is told
+select tests.watch('Cat', 'Ann');
+select tests.act_as('Ann');
+select tests.remember('camp', (chat.create_room('Camp', member_ids => array[tests.id_of('Cat')])).id);
+select tests.took_one_user_number('Cat', 'the invite goes with the membership');
+select tests.act_as('Cat');
+select results_eq(
+  $$ select n.kind, n.actor_id from chat.list_notifications() as n where n.room_id = tests.room('camp') $$,
+  $$ values ('invite', tests.id_of('Ann')) $$, 'who is in from the beginning is invited like who is added'
+);
+select tests.act_as('Ann');
+select is_empty(
+  $$ select from chat.list_notifications() as n where n.room_id = tests.room('camp') $$,
+  'who opens the room is not'
+);
+
 -- Ann, with more people than a small room holds
 select tests.make_people('P1','P2','P3','P4','P5','P6','P7','P8','P9','P10','P11','P12','P13','P14','P15','P16');
 select tests.remember('hall', (chat.create_room('Hall', member_ids => array(

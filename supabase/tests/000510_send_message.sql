@@ -162,6 +162,7 @@ from (
   ('''x'', null', 'PT400', 'invalid_input', 'a message has a client_id'),
   ('null, gen_random_uuid()', 'PT400', 'invalid_input', 'and a body'),
   (''''', gen_random_uuid()', 'PT400', 'invalid_input', 'that is not empty'),
+  ('U&''\200B\2060\202E\FEFF\00AD\2800\3164'', gen_random_uuid()', 'PT400', 'invalid_input', 'nor invisible'),
   ('E'' \n\t '', gen_random_uuid()', 'PT400', 'invalid_input', 'or blank'),
   ('repeat(''x'', 8001), gen_random_uuid()', 'PT413', 'message_too_long', 'or over 8,000 characters'),
   ('''x'', gen_random_uuid(), mentions => array_fill(gen_random_uuid(), array[51])', 'PT413',
@@ -216,6 +217,26 @@ select lives_ok(
   'in another room they send'
 );
 
+-- Abe leaves nothing out and means nothing
+select tests.act_as('Abe');
+select results_eq(
+  $$
+    select m.mentions, m.mention_all, m.attachments
+    from chat.send_message(tests.room('trip'), 'nulls', md5('nulls')::uuid, null, null, null, null) as m
+  $$,
+  $$ values ('{}'::uuid[], false, '[]'::jsonb) $$, 'null is as good as left out'
+);
+select tests.watch('trip');
+select tests.lets(
+  'Abe', $$ select chat.send_message(tests.room('trip'), 'nulls', md5('nulls')::uuid) $$,
+  'I2: and the same message when it is sent again'
+);
+select tests.changed_nothing('which sends nothing');
+select tests.lets(
+  'Abe', $$ select chat.send_message(tests.room('trip'), U&'\202Eturned', gen_random_uuid()) $$,
+  'a body is kept as typed, with what turns it around'
+);
+
 -- Slow mode
 select tests.act_as('Ann');
 select chat.update_room(tests.room('hall'), slow_mode_seconds => 3600);
@@ -257,6 +278,20 @@ select tests.act_as('Bob');
 select lives_ok(
   $$ select chat.send_message(tests.room('hall'), 'x', gen_random_uuid()) from generate_series(1, 3) $$,
   'moderators are not slowed'
+);
+select tests.act_as('Ann');
+select chat.update_room(tests.room('hall'), slow_mode_seconds => 60);
+select tests.act_as('Cat');
+select tests.lets(
+  'Cat', $$ select chat.send_message(tests.room('hall'), 'three', gen_random_uuid()) $$,
+  'another slow mode begins anew'
+);
+select is(
+  (
+    tests.refusal($$ select chat.send_message(tests.room('hall'), 'four', gen_random_uuid()) $$)
+      ->> 'slug'
+  )::jsonb ->> 'message',
+  'slow_down', 'and holds'
 );
 
 -- The bucket

@@ -142,6 +142,24 @@ select results_eq(
   'after an item that has to wait the rest of its room waits, and no other room'
 );
 
+-- What is not sent costs nothing
+select tests.act_as('Ann');
+select chat.update_room(tests.room('tower'), slow_mode_seconds => 600);
+select tests.change_as_owner('update chat_private.settings set send_burst = 1, sends_per_second = 1');
+select tests.change_as_owner('delete from chat_private.rate_buckets');
+select tests.act_as('Cat');
+select chat.send_message(tests.room('trip'), 'the only one', gen_random_uuid());
+select tests.change_as_owner('update chat_private.rate_buckets set full_at = full_at + interval ''1 h''');
+create temp view slow as
+select o.outcome, o.reason
+from chat.send_messages(jsonb_build_array(jsonb_build_object(
+  'room_id', tests.room('tower'), 'client_id', md5('slow')::uuid, 'body', 'slow'
+))) as o;
+select results_eq('table slow', $$ values ('later', 'slow_down') $$, 'without a token a batch waits');
+select tests.change_as_owner('delete from chat_private.rate_buckets where bucket = ''send''');
+select results_eq('table slow', $$ values ('sent', null::text) $$, 'and slow mode has not counted it');
+select tests.change_as_owner('update chat_private.settings set send_burst = 6000, sends_per_second = 1000');
+
 -- Fences
 select tests.act_as('Bob');
 select chat.mute_member(tests.room('trip'), tests.id_of('Cat'));

@@ -40,11 +40,20 @@ select tests.refuses(
   ), 'an edit of what is no more does not'
 )
 from chat.messages as m where m.room_id = tests.room('trip') and m.client_id = md5('said')::uuid;
+select tests.watch('trip');
+select tests.lets(
+  'Cat', format(
+    'select chat.edit_message(%L, %s, ''again'', %s)', tests.room('trip'), m.seq, m.rev - 1
+  ), 'a retry that finds its own edit is no conflict'
+)
+from chat.messages as m where m.room_id = tests.room('trip') and m.client_id = md5('said')::uuid;
+select tests.changed_nothing('and changes nothing');
 select tests.refuses('Cat', slug, format('select chat.edit_message(%L, %s, %s)', tests.room('trip'), seq, body), title)
 from (select m.seq from chat.messages as m where m.room_id = tests.room('trip') and m.client_id = md5('said')::uuid) as said,
   lateral (
     values
     ('invalid_input', 'null', 'there is something to say'), ('invalid_input', '''''', 'that is not empty'),
+    ('invalid_input', 'U&''\200B''', 'nor invisible'),
     ('message_too_long', 'repeat(''x'', 8001)', 'nor too long')
   ) as v (slug, body, title);
 select tests.refuses('Cat', slug, format('select chat.edit_message(%L, %s, ''x'')', tests.room('trip'), seq), title)

@@ -97,10 +97,10 @@ select is(
 );
 select results_eq(
   $$
-    select role, label, left_at, left_reason, visible_after_seq from chat.room_members
+    select role, label, left_at, visible_after_seq from chat.room_members
     where room_id = tests.room('trip') and user_id = tests.id_of('Cat')
   $$,
-  $$ values ('moderator', 'cook', null::timestamptz, null::text, 0::bigint) $$,
+  $$ values ('moderator', 'cook', null::timestamptz, 0::bigint) $$,
   'who comes back is what they are now'
 );
 select chat.remove_member(tests.room('late'), tests.id_of('Cat'));

@@ -34,17 +34,34 @@ select tests.takes_one_number_everywhere(
   'Bob', format('select chat.remove_member(%%L, %L, '' spam '')', tests.id_of('Dan')),
   'removing takes one number'
 );
-select is(
-  (
-    select left_reason from chat.room_members
-    where room_id = tests.room('trip') and user_id = tests.id_of('Dan')
-  ),
-  'spam', 'the reason is kept'
+select tests.act_as('Bob');
+select results_eq(
+  $$ select reason from chat.removals where room_id = tests.room('trip') $$, $$ values ('spam') $$, 'moderators read the reason'
 );
 select tests.act_as('Dan');
-select is(
-  (select left_reason from chat.room_members where room_id = tests.room('trip')), 'spam',
-  'for who was removed as well'
+select results_eq(
+  $$ select reason from chat.removals where room_id = tests.room('trip') $$, $$ values ('spam') $$, 'and so does who was removed'
+);
+select tests.act_as('Tom');
+select is_empty($$ select reason from chat.removals where room_id = tests.room('trip') $$, 'but nobody of another tenant');
+select tests.act_as('Cat');
+select is_empty($$ select reason from chat.removals where room_id = tests.room('trip') $$, 'and no other member');
+select is_empty(
+  $$
+    select from chat.room_members as m where m::text like '%spam%'
+    union all
+    select from jsonb_path_query(
+      chat.pull_changes(jsonb_build_object('rooms', jsonb_build_object(tests.room('trip'), null))), '$.**'
+    ) as j where j #>> '{}' like '%spam%'
+  $$,
+  'nor does a membership or a pull tell it'
+);
+select tests.act_as('Bob');
+select tests.lets(
+  'Bob', format('select chat.remove_member(%L, %L)', tests.room('trip'), tests.id_of('Lea')), 'nobody has to say why'
+);
+select is_empty(
+  format('select from chat.removals where user_id = %L', tests.id_of('Lea')), 'and then nothing is written'
 );
 
 -- Strangers, ex-members, other tenants

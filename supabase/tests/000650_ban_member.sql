@@ -27,8 +27,9 @@ select results_eq(
 );
 select results_eq(
   $$
-    select m.left_at is not null, m.left_reason from chat.room_members as m
-    where room_id = tests.room('trip') and user_id = tests.id_of('Cat')
+    select m.left_at is not null, r.reason from chat.room_members as m
+    join chat.removals as r on r.room_id = m.room_id and r.user_id = m.user_id and r.rev = m.rev
+    where m.room_id = tests.room('trip') and m.user_id = tests.id_of('Cat')
   $$,
   $$ values (true, 'spam') $$, 'and ends the membership'
 );

@@ -119,6 +119,23 @@ select tests.refuses(
 )
 from topic as t;
 
+select tests.stop_acting();
+delete from auth.users where id = tests.id_of('Tom');
+select tests.act_as('Ann');
+select is(
+  to_jsonb(chat.explain_access(t.of_live, tests.id_of('Tom'))) - 'user_id',
+  to_jsonb(chat.explain_access(t.of_live, gen_random_uuid())) - 'user_id',
+  'I8: nobody learns which accounts have closed elsewhere'
+)
+from topic as t;
+select tests.change_as_owner(format(
+  'update chat.tenant_members set removed_at = now() where user_id = %L', tests.id_of('Rea')
+));
+select tests.refuses(
+  'Dan', 'not_allowed', format('select chat.explain_access(%L, %L)', 'user:' || tests.id_of('Rea') || ':1', tests.id_of('Rea')),
+  'nor about who is not in the tenant any more'
+);
+
 -- Signed out
 select tests.act_as_nobody();
 select throws_ok(

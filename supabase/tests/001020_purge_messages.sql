@@ -53,6 +53,18 @@ select tests.refuses(
   'Cat', 'message_deleted', $$ select chat.send_message(tests.room('trip'), 'n5', md5('n5')::uuid) $$,
   'I2: a retry of what was purged sends nothing again'
 );
+select results_eq(
+  $$
+    select o.outcome, o.reason, o.message ->> 'body'
+    from chat.send_messages((
+      select jsonb_agg(jsonb_build_object(
+        'room_id', tests.room('trip'), 'client_id', md5(b.body)::uuid, 'body', b.body
+      ))
+      from unnest('{n5,n9}'::text[]) as b (body)
+    )) as o
+  $$,
+  $$ values ('rejected', 'message_deleted', null), ('duplicate', null, 'n9') $$, 'I2: nor in a batch'
+);
 select tests.lets(
   'Cat', $$ select chat.send_message(tests.room('trip'), 'n9', md5('n9')::uuid) $$, 'a retry of what was not is answered'
 );

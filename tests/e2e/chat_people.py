@@ -186,10 +186,10 @@ async def small_room_of(_: Status, owner: Member, *others: Member) -> str:
     return await room_of(owner, *others)
 
 
-async def large_room_of(stack: Status, owner: Member, *others: Member) -> str:
+async def large_room_of(stack: Status, owner: Member, *others: Member, **options: Any) -> str:
     """Open a room that has a topic for its steps; returns its id."""
     async with lowered_fanout_limit(stack.db_url):
-        return await room_of(owner, *others)
+        return await room_of(owner, *others, **options)
 
 
 def to_room(**changes: Any) -> Callable[[str], dict[str, Any]]:

@@ -121,6 +121,65 @@ async def test_replay_brings_nothing_from_after_the_removal(
             assert [rev for rev in revs if rev > ended["rev"]] == []
 
 
+async def test_replay_brings_back_nothing_that_was_taken_back(stack: Status) -> None:
+    async with listening(stack, "Ann", "Bob", "Cat", "Dan") as (ann, bob, cat, dan):
+        room_id = await large_room_of(stack, ann, bob, dan)
+        topic = f"room:{room_id}:1"
+        await bob.listen(topic)
+        deleted = await ann.send(room_id, "My number is 4242.")
+        edited = await ann.send(room_id, "Meet at nine.")
+        for body in ("Meet at ten.", "Meet at eleven."):
+            await ann.call("edit_message", room_id=room_id, seq=edited["seq"], body=body)
+        await ann.call("delete_message", room_id=room_id, seq=deleted["seq"])
+        await ann.call("add_member", room_id=room_id, user_id=cat.user_id)
+        last = await ann.send(room_id, "Welcome, Cat.")
+        # Who was there heard everything when it was said.
+        await bob.hears_message(room_id, last["seq"])
+        heard = json.dumps([each.payload for each in bob.heard if each.topic == topic])
+        said = ["4242", "at nine", "at ten", "at eleven", "Welcome"]
+        assert [words for words in said if words in heard] == said
+
+        async with socket_of(stack, cat) as late:
+            assert await joins(late, topic, replay={"since": 0, "limit": 25})
+            await until(lambda: last["seq"] in seqs_in(heard_on(late, topic), room_id))
+            replayed = json.dumps(heard_on(late, topic))
+            assert [words for words in said if words in replayed] == ["at eleven", "Welcome"]
+
+
+# The tenant
+
+
+@pytest.mark.parametrize("has_left", [False, True], ids=["member", "left-before"])
+async def test_who_leaves_the_tenant_hears_its_public_rooms_no_more(
+    stack: Status, has_left: bool
+) -> None:
+    async with listening(stack, "Ann", "Bob", "Cat") as (ann, bob, cat):
+        tenant = await ann.call("create_tenant", name="Club")
+        tenant_id = tenant["tenant_id"]
+        for person in (bob, cat):
+            await ann.call("add_tenant_member", tenant_id=tenant_id, user_id=person.user_id)
+        room_id = await large_room_of(stack, ann, bob, cat, tenant_id=tenant_id, is_public=True)
+        old, new = f"room:{room_id}:1", f"room:{room_id}:2"
+        for person in (bob, cat):
+            await person.listen(old)
+        if has_left:
+            # They may come back, so they may listen.
+            await cat.call("leave_room", room_id=room_id)
+        before = await ann.send(room_id, "Cat hears this.")
+        await cat.hears_message(room_id, before["seq"])
+        await ann.call("remove_tenant_member", tenant_id=tenant_id, user_id=cat.user_id)
+        await bob.listen(new)
+        after = await ann.send(room_id, "Cat does not.")
+        await bob.hears_message(room_id, after["seq"])
+        # The old topic still works; what comes on it next would have come after that message.
+        with psycopg.connect(stack.db_url, autocommit=True) as connection:
+            connection.execute(SEND, [json.dumps({"n": 1}), old])
+        assert await cat.hears(lambda each: each.name == "probe")
+        assert "Cat does not." not in json.dumps([each.payload for each in cat.heard])
+        async with socket_of(stack, cat) as lost:
+            assert not await joins(lost, new)
+
+
 # The cache
 
 

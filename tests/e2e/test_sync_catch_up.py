@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -15,6 +16,7 @@ from parley.client import GRACE_S, Chat
 from parley.errors import RoomNotFound, SignInRequired, Unreachable
 from parley.stack import Status
 from parley.sync.faults import OtherAccount
+from parley.sync.outbox import Said
 from parley.sync.session import Session
 from tests.chaos.fault_proxy import FaultProxy
 from tests.e2e.sync_people import PASSWORD, Account, bodies, chatting, sign_up, until
@@ -107,6 +109,29 @@ async def test_a_refused_message_is_reported_and_stops_no_other(
         for each in failed:
             await anns.dismiss(each.id)
         assert bodies(anns, room.id) == ["fine"]
+
+
+async def test_a_retry_of_what_was_purged_since_leaves_the_outbox(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, _, _ = people
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("retention")
+        sent = await anns.send(room.id, "long ago")
+        await anns.settled()
+        await anns.sync()
+        with psycopg.connect(stack.db_url, autocommit=True) as service:
+            service.execute("select chat_private.purge_messages(%s, 1)", [room.id])
+        # As if the answer had been lost.
+        anns._outbox.add(
+            "send", str(room.id), client_id=str(sent.client_id), said=Said(body="long ago")
+        )
+        anns._wake_sender()
+        await anns.settled()
+        assert anns.outbox() == []
+        await anns.sync()
+        assert bodies(anns, room.id) == []
+        assert await anns.verify() == []
 
 
 async def test_who_is_removed_keeps_nothing_and_their_outbox_is_discarded(

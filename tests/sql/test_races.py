@@ -420,6 +420,80 @@ def test_an_invite_lets_in_no_more_than_it_says(database: str, owner: Owner) -> 
                 assert found == (most, most + 1)
 
 
+CALLS_OF_ONE: dict[str, Callable[[Person, UUID, UUID, Person], Outcome]] = {
+    "mark": lambda bob, mine, *_: bob.attempt("mark_read", room_id=mine, seq=1),
+    "prefer": lambda bob, mine, *_: bob.attempt(
+        "set_room_preferences", room_id=mine, notify="mentions"
+    ),
+    "create": lambda bob, *_: bob.attempt("create_room", name="Mine"),
+    "join": lambda bob, _, public, __: bob.attempt("join_room", room_id=public),
+    "open direct": lambda bob, _, __, other: bob.attempt("open_direct", user_id=other.id),
+    "rename": lambda bob, *_: bob.attempt("update_profile", display_name="Robert"),
+}
+
+
+@pytest.mark.parametrize("what", CALLS_OF_ONE)
+def test_who_closed_their_account_meanwhile_does_nothing(
+    database: str, owner: Owner, what: str
+) -> None:
+    with people(database, "Ann", "Bob", "Cat") as (ann, bob, cat):
+
+        def wait_for(statement: LiteralString, other: Person) -> Outcome:
+            mine = open_room(ann, bob)
+            public = ann.call("create_room", name="Plaza", is_public=True)["id"]
+            say(ann, mine)
+
+            def hold() -> None:
+                ann.connection.execute("set local role none")
+                ann.connection.execute(statement, {"id": bob.id})
+
+            return overlap(
+                owner, ann, hold, bob, lambda: CALLS_OF_ONE[what](bob, mine, public, other)
+            )
+
+        touched: LiteralString = (
+            "with stream as (update chat_private.user_streams set rev = rev where user_id = %(id)s)"
+            " update chat.profiles set label = label where user_id = %(id)s"
+        )
+        assert wait_for(touched, ann).done
+        closed: LiteralString = "delete from auth.users where id = %(id)s"
+        assert wait_for(closed, cat).slug == "sign_in_required"
+        assert bob.attempt("list_heads").slug == "sign_in_required"
+
+
+def test_two_imports_with_the_same_strangers_do_not_wait_for_each_other(
+    database: str, owner: Owner
+) -> None:
+    with people(database, "Ann") as (ann,):
+        strangers = [str(uuid4()) for _ in range(300)]
+
+        def bring_in(room: UUID, senders: list[str]) -> None:
+            items = [
+                {
+                    "client_id": str(uuid4()),
+                    "sender_id": sender,
+                    "sender_name": "Stranger",
+                    "body": "x",
+                    "created_at": f"2020-01-01T00:{place // 60:02}:{place % 60:02}Z",
+                }
+                for place, sender in enumerate(senders)
+            ]
+            with psycopg.connect(database, autocommit=True) as service:
+                service.execute("select chat_private.import_messages(%s, %s)", [room, Jsonb(items)])
+
+        for _ in range(5):
+            rooms = [
+                owner.execute(
+                    "select (chat_private.open_imported_room(gen_random_uuid(), 'Old', %s)).id",
+                    [[ann.id]],
+                ).fetchone()
+                for _ in range(2)
+            ]
+            (first,), (second,) = [room for room in rooms if room]
+            at_once(partial(bring_in, first, strangers), partial(bring_in, second, strangers[::-1]))
+            strangers = [str(uuid4()) for _ in range(300)]
+
+
 @pytest.mark.parametrize("way", ["accept_invite", "add_member"])
 def test_who_is_banned_while_coming_in_is_out(database: str, owner: Owner, way: str) -> None:
     with people(database, "Ann", "Bob", "Mia") as (ann, bob, mia):

@@ -145,9 +145,10 @@ class Sender:
         for item, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome == "later":
                 self._hold(item.room_id, outcome.after)
-            elif outcome.outcome == "rejected":
+            elif outcome.outcome == "rejected" and outcome.reason != "message_deleted":
                 self._reject(item, str(outcome.reason))
             else:
+                # (What was sent before and purged since leaves nothing to show.)
                 self._accept(item, outcome.message)
 
     async def _mark_delivered(self, items: list[Item]) -> None:
