@@ -19,8 +19,9 @@ comment on column chat.reactions.emoji is 'One grapheme cluster: a character as 
 create index reactions_by_rev on chat.reactions (room_id, rev);
 create index reactions_by_user on chat.reactions (user_id, room_id, seq);
 
--- Postgres has no character class for grapheme clusters, so they are spelt out: a flag, a keycap, or
--- a base with its marks, skin tone and tags, joined to further ones by zero-width joiners.
+-- Postgres has no character class for grapheme clusters, so they are spelt out: a flag or half of
+-- one, a skin tone alone, or a base with its marks, skin tone and tags. Zero-width joiners join only
+-- pictographs; Unicode lists those in over a hundred ranges, and they are in these blocks.
 create function chat_private.is_one_grapheme(value text)
 returns boolean
 language plpgsql
@@ -34,10 +35,13 @@ declare
   c_base constant text := '[^\s\u0000-\u0020\u007F-\u00A0\u0300-\u036F\u061C\u200B-\u200F'
     '\u2028-\u202F\u205F-\u206F\u20D0-\u20FF\u3000\uFE00-\uFE0F\uFEFF\U0001F1E6-\U0001F1FF'
     '\U0001F3FB-\U0001F3FF\U000E0000-\U000E0FFF]';
+  c_pictograph constant text := '[\u2190-\u2BFF\U0001F000-\U0001F1E5\U0001F200-\U0001F3FA'
+    '\U0001F400-\U0001FFFD]';
 begin
   return is_one_grapheme.value ~ (
-    '^(?:[\U0001F1E6-\U0001F1FF]{2}|'
-    || c_base || c_marks || '(?:\u200D' || c_base || c_marks || ')*)$'
+    '^(?:[\U0001F1E6-\U0001F1FF]{1,2}|[\U0001F3FB-\U0001F3FF]|'
+    || c_base || c_marks || '|'
+    || c_pictograph || c_marks || '(?:\u200D' || c_pictograph || c_marks || ')+)$'
   );
 end;
 $$;

@@ -44,7 +44,7 @@ select tests.lets(
 )
 from said as s,
   unnest(array[
-    '❤️', '👍🏽', '👨‍👩‍👧‍👦', '🏳️‍🌈', '🇩🇪', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '✓', 'é', 'a'
+    '❤️', '👍🏽', '👨‍👩‍👧‍👦', '👩🏽‍⚕️', '❤️‍🔥', '🏳️‍🌈', '🇩🇪', '🇦', '🏻', '🏽', '🏿', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '✓', 'é', 'a'
   ]) as e (emoji)
 where s.name = 'hall';
 select tests.refuses(
@@ -53,7 +53,8 @@ select tests.refuses(
 )
 from said as s,
   unnest(array[
-    '', ' ', '👍👍', 'ab', E'\n', E'\u200D', E'\u202E', '🇩', '🇩🇪🇫🇷', '👍 ', null, '<b>', repeat('x', 10000), E'\u0301'
+    '', ' ', '👍👍', 'ab', E'\n', E'\u200D', E'\u202E', '🇩🇪🇫', '🇩🇪🇫🇷', '👍 ', null, '<b>', repeat('x', 10000), E'\u0301',
+    E'a\u200Db', E'a\u200D👍', E'👍\u200Da', E'👍\u200D', '🏽👍', '🏽🏽'
   ]) as e (emoji)
 where s.name = 'hall';
 select tests.lets(
