@@ -1137,12 +1137,13 @@ class SyncChatApi:
         Args:
           room_id: a room the caller is in.
           notify: all, mentions or none.
-          snoozed_until: nothing rings until then; "-infinity" ends it.
+          snoozed_until: nothing rings until then; a moment that has passed, or "-infinity",
+          ends it.
           archived: true puts the room away on the start screen.
           pinned: true keeps it on top.
 
         Returns:
-          The preferences.
+          The preferences; the defaults, with the number 0, while nothing else was ever set.
 
         Raises:
           SignInRequired: nobody is signed in.

@@ -56,18 +56,19 @@ begin
   select p.* into v_old
   from chat.room_preferences as p
   where p.user_id = v_me.user_id and p.room_id = v_me.room_id;
-  v_new := v_old;
-  v_new.user_id := v_me.user_id;
-  v_new.room_id := v_me.room_id;
-  v_new.notify := coalesce(set_room_preferences.notify, v_old.notify, 'all');
-  v_new.snoozed_until := nullif(
-    coalesce(set_room_preferences.snoozed_until, v_old.snoozed_until), '-infinity'
-  );
-  v_new.archived := coalesce(set_room_preferences.archived, v_old.archived, false);
-  v_new.pinned := coalesce(set_room_preferences.pinned, v_old.pinned, false);
-  if v_new.snoozed_until = 'infinity' then
-    v_new.snoozed_until := '9999-12-31 00:00:00+00';
+  if not found then
+    v_old := row(v_me.user_id, v_me.room_id, 'all', null, false, false, 0);
   end if;
+  v_new := v_old;
+  v_new.notify := coalesce(set_room_preferences.notify, v_old.notify);
+  -- A far day instead of infinity, which no client can parse as a date.
+  v_new.snoozed_until := case
+    when set_room_preferences.snoozed_until is null then v_old.snoozed_until
+    when set_room_preferences.snoozed_until > clock_timestamp()
+      then least(set_room_preferences.snoozed_until, '9999-12-31 00:00:00+00')
+  end;
+  v_new.archived := coalesce(set_room_preferences.archived, v_old.archived);
+  v_new.pinned := coalesce(set_room_preferences.pinned, v_old.pinned);
   if v_new is not distinct from v_old then
     return v_old;
   end if;
@@ -108,12 +109,12 @@ What is left out or null stays as it is.
 Args:
   room_id: a room the caller is in.
   notify: all, mentions or none.
-  snoozed_until: nothing rings until then; "-infinity" ends it.
+  snoozed_until: nothing rings until then; a moment that has passed, or "-infinity", ends it.
   archived: true puts the room away on the start screen.
   pinned: true keeps it on top.
 
 Returns:
-  The preferences.
+  The preferences; the defaults, with the number 0, while nothing else was ever set.
 
 Raises:
   sign_in_required: nobody is signed in.

@@ -4,8 +4,38 @@ set local search_path = public, extensions;
 select no_plan();
 select tests.make_company();
 
--- Cat
+-- Cat, who has said nothing yet
 select tests.act_as('Cat');
+select tests.watch('Cat');
+select is(
+  to_jsonb(p),
+  jsonb_build_object(
+    'user_id', tests.id_of('Cat'), 'room_id', tests.room('hall'), 'notify', 'all',
+    'snoozed_until', null, 'archived', false, 'pinned', false, 'rev', 0
+  ),
+  'who sets nothing gets the defaults'
+)
+from chat.set_room_preferences(tests.room('hall')) as p;
+select lives_ok(
+  format('select chat.set_room_preferences(%L, %s)', tests.room('hall'), arguments),
+  format('setting %s, as it is', arguments)
+)
+from unnest(array[
+  'notify => ''all''', 'archived => false', 'pinned => false', 'snoozed_until => ''-infinity''',
+  '''all'', ''2001-01-01'', false, false'
+]) as a (arguments);
+select tests.changed_nothing('changes nothing');
+select is_empty('select from chat.room_preferences', 'and writes nothing');
+select tests.watch('Cat');
+select chat.set_room_preferences(tests.room('hall'), pinned => true);
+select tests.took_one_user_number('Cat', 'the first change is one');
+select tests.watch('Cat');
+select is(
+  (chat.set_room_preferences(tests.room('hall'), pinned => false)).pinned, false, 'and so is the way back'
+);
+select tests.took_one_user_number('Cat', 'to the defaults');
+
+-- Cat
 select tests.watch('trip', 'Cat', 'Ann');
 select is(
   (chat.set_room_preferences(tests.room('trip'), 'mentions', '2100-01-01', true, true)).notify, 'mentions',
@@ -26,10 +56,16 @@ select results_eq(
   format('select notify, snoozed_until, archived, pinned from chat.set_room_preferences(%L, pinned => false)', tests.room('trip')),
   $$ values ('mentions', '2100-01-01'::timestamptz, true, false) $$, 'what is left out stays'
 );
-select is(
-  (chat.set_room_preferences(tests.room('trip'), snoozed_until => '-infinity')).snoozed_until, null,
-  '-infinity ends a snooze'
-);
+select results_eq(
+  format(
+    $$
+      select (chat.set_room_preferences(tests.room('trip'), snoozed_until => until)).snoozed_until
+      from unnest(array['2100-01-01', %L]::timestamptz[]) as u (until)
+    $$, passed
+  ),
+  $$ values ('2100-01-01'::timestamptz), (null) $$, format('%s ends a snooze', passed)
+)
+from unnest(array['-infinity', '4000-01-01 BC', '2001-01-01']) as p (passed);
 select tests.watch('Cat');
 select is(
   (chat.set_room_preferences(tests.room('trip'), snoozed_until => 'infinity')).snoozed_until,
@@ -37,11 +73,15 @@ select is(
 );
 select tests.took_one_user_number('Cat', 'and a change');
 select tests.watch('Cat');
-select chat.set_room_preferences(tests.room('trip'), snoozed_until => 'infinity');
-select tests.changed_nothing('once');
-select tests.watch('Cat');
 select is(
-  (chat.set_room_preferences(tests.room('hall'))).notify, 'all', 'who says nothing gets the defaults'
+  (chat.set_room_preferences(tests.room('trip'), snoozed_until => until)).snoozed_until,
+  '9999-12-31 00:00:00+00', format('%s is as long', until)
+)
+from unnest(array['infinity', '200000-01-01', '10000-01-01']::timestamptz[]) as u (until);
+select tests.changed_nothing('and no change');
+select is(
+  (chat.set_room_preferences(tests.room('trip'), snoozed_until => '9999-12-30 00:00:00+00')).snoozed_until,
+  '9999-12-30 00:00:00+00', 'what clients can parse is kept as it is'
 );
 select throws_ok(
   $$ select chat.set_room_preferences(tests.room('trip'), 'loud') $$, 'PT400', 'invalid_input',
