@@ -10,7 +10,10 @@ set search_path = ''
 as $$
 declare
   v_reason text := coalesce(chat_private.clean_line(ban_member.reason, 'reason', 500), '');
-  v_until timestamptz := nullif(ban_member.until, 'infinity');
+  -- Past the last year that clients can parse is without end.
+  v_until timestamptz := case
+    when ban_member.until < '9999-12-31 00:00:00+00' then ban_member.until
+  end;
   v_room chat.rooms;
   v_active chat.rooms;
   v_me chat.room_members;

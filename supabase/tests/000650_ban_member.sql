@@ -79,6 +79,17 @@ select tests.watch('trip');
 select chat.ban_member(tests.room('trip'), tests.id_of('Dan'), 'infinity');
 select tests.changed_nothing('infinity is without end, said twice as well');
 select tests.watch('trip');
+select is(
+  (chat.ban_member(tests.room('trip'), tests.id_of('Dan'), until)).until, null, format('so is %s', until)
+)
+from unnest(array['200000-01-01', '10000-01-01', '9999-12-31 00:00:00+00']::timestamptz[]) as u (until);
+select tests.changed_nothing('and the same ban');
+select is(
+  (chat.ban_member(tests.room('trip'), tests.id_of('Dan'), '9999-12-30 00:00:00+00')).until,
+  '9999-12-30 00:00:00+00', 'the day before is an end'
+);
+select chat.ban_member(tests.room('trip'), tests.id_of('Dan'));
+select tests.watch('trip');
 select chat.ban_member(tests.room('trip'), tests.id_of('Dan'), reason => 'other');
 select tests.took_one_number('trip', 'another reason is a change');
 select tests.act_as('Dan');
@@ -129,6 +140,9 @@ from (
   ('Bob', 'invalid_input',
     $$ select chat.ban_member(tests.room('trip'), tests.id_of('Cat'), clock_timestamp()) $$,
     'a ban ends in the future'),
+  ('Bob', 'invalid_input',
+    $$ select chat.ban_member(tests.room('trip'), tests.id_of('Cat'), '4000-01-01 BC') $$,
+    'and not before our time'),
   ('Bob', 'invalid_input',
     $$ select chat.ban_member(tests.room('trip'), tests.id_of('Cat'), reason => repeat('x', 501)) $$,
     'a reason is short'),
