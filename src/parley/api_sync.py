@@ -678,7 +678,8 @@ class SyncChatApi:
         """Mark messages as arrived on a device of the caller.
 
         Args:
-          cursors: {room_id: seq of the last message that arrived}, up to 50 rooms.
+          cursors: {room_id: seq of the last message that arrived}, up to 50 rooms; the marks
+          only move forward and never past the newest message.
           device_id: which device, for the receipts.
 
         Returns:

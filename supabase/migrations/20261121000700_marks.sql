@@ -194,8 +194,7 @@ begin
     or exists (
       select from jsonb_each(mark_delivered.cursors) as c (room_id, seq)
       where c.room_id !~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
-        or jsonb_typeof(c.seq) <> 'number'
-        or c.seq::text !~ '^[0-9]{1,18}$'
+        or c.seq::text !~ '^-?[0-9]+(\.0+)?$'
     )
   then
     raise exception using
@@ -208,8 +207,8 @@ begin
   select array_agg(c.room_id), array_agg(c.seq)
   into v_rooms, v_seqs
   from (
-    select c.room_id::uuid, max(c.seq::bigint)
-    from jsonb_each_text(mark_delivered.cursors) as c (room_id, seq)
+    select c.room_id::uuid, max(least(greatest(c.seq::numeric, 0), 1e18))::bigint
+    from jsonb_each(mark_delivered.cursors) as c (room_id, seq)
     group by c.room_id::uuid
   ) as c (room_id, seq);
   if cardinality(v_rooms) > 50 then
@@ -262,7 +261,8 @@ comment on function chat.mark_delivered(jsonb, text) is
   $$Mark messages as arrived on a device of the caller.
 
 Args:
-  cursors: {room_id: seq of the last message that arrived}, up to 50 rooms.
+  cursors: {room_id: seq of the last message that arrived}, up to 50 rooms; the marks only move
+    forward and never past the newest message.
   device_id: which device, for the receipts.
 
 Returns:
