@@ -64,16 +64,20 @@ begin
       hint = 'Type a word; "quotes" keep words together, or and - work as on the web.';
   end if;
   if search_messages.before is not null then
-    v_before := (search_messages.before ->> 'created_at')::timestamptz;
-    v_before_room := (search_messages.before ->> 'room_id')::uuid;
-    v_before_seq := (search_messages.before ->> 'seq')::bigint;
-    if v_before is null or v_before_room is null or v_before_seq is null then
+    if (
+      pg_input_is_valid(search_messages.before ->> 'created_at', 'timestamptz')
+      and pg_input_is_valid(search_messages.before ->> 'room_id', 'uuid')
+      and pg_input_is_valid(search_messages.before ->> 'seq', 'bigint')
+    ) is not true then
       raise exception using
         errcode = 'PT400',
         message = 'invalid_input',
         detail = 'before is {"created_at", "room_id", "seq"} of the last message of the page before.',
         hint = 'Leave it out for the first page.';
     end if;
+    v_before := (search_messages.before ->> 'created_at')::timestamptz;
+    v_before_room := (search_messages.before ->> 'room_id')::uuid;
+    v_before_seq := (search_messages.before ->> 'seq')::bigint;
   end if;
   if search_messages.room_id is not null then
     v_rooms := array[(chat_private.require_member(search_messages.room_id)).room_id];

@@ -32,16 +32,20 @@ declare
   v_room_id uuid;
 begin
   if list_rooms.before is not null then
-    v_pinned := (list_rooms.before ->> 'pinned')::boolean;
-    v_activity_at := (list_rooms.before ->> 'activity_at')::timestamptz;
-    v_room_id := (list_rooms.before ->> 'room_id')::uuid;
-    if v_pinned is null or v_activity_at is null or v_room_id is null then
+    if (
+      pg_input_is_valid(list_rooms.before ->> 'pinned', 'boolean')
+      and pg_input_is_valid(list_rooms.before ->> 'activity_at', 'timestamptz')
+      and pg_input_is_valid(list_rooms.before ->> 'room_id', 'uuid')
+    ) is not true then
       raise exception using
         errcode = 'PT400',
         message = 'invalid_input',
         detail = 'before is {"pinned", "activity_at", "room_id"} of the last row of the page before.',
         hint = 'Leave it out for the first page.';
     end if;
+    v_pinned := (list_rooms.before ->> 'pinned')::boolean;
+    v_activity_at := (list_rooms.before ->> 'activity_at')::timestamptz;
+    v_room_id := (list_rooms.before ->> 'room_id')::uuid;
   end if;
 
   return query

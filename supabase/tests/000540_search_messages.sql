@@ -72,6 +72,17 @@ from (
   ('repeat(''x'', 501)', 'it is short'), ('''x'', before => ''{}''', 'a page goes on from a message'),
   ('''x'', page_size => 0', 'a page is not empty'), ('''x'', page_size => 201', 'nor larger than 200')
 ) as a (arguments, title);
+create temp view goes_on as
+select '{"created_at": "2026-11-21T01:00:00+00:00", "room_id": "00000000-0000-0000-0000-000000000000", "seq": 1}'::jsonb as before;
+grant select on goes_on to public;
+select tests.lets('Cat', format('select chat.search_messages(''x'', before => %L)', before), 'a whole message is one') from goes_on;
+select tests.refuses(
+  'Cat', 'invalid_input', format('select chat.search_messages(''x'', before => %L)', before || broken), format('with %s it is none', broken)
+)
+from goes_on, unnest(array[
+  '{"created_at": "z"}', '{"created_at": 5}', '{"created_at": null}', '{"room_id": "zz"}', '{"room_id": null}',
+  '{"seq": "a"}', '{"seq": 1e30}', '{"seq": 1.5}', '{"seq": null}'
+]::jsonb[]) as b (broken);
 
 -- Edits and deletes
 select tests.act_as('Ann');

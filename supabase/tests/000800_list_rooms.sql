@@ -91,17 +91,25 @@ select results_eq(
   $$ select room ->> 'id' from chat.list_rooms() $$,
   'pages join without gap or overlap'
 );
-select throws_ok(
-  format('select chat.list_rooms(%s)', arguments), 'PT400', 'invalid_input', title
-)
+select tests.refuses('Cat', 'invalid_input', format('select chat.list_rooms(%s)', arguments), title)
 from (
   values
   ('''{}''', 'a page goes on from a row'),
   ('''[]''', 'and not from a list'),
-  ('''{"pinned": true, "room_id": "00000000-0000-0000-0000-000000000000"}''', 'a whole one'),
   ('page_size => 0', 'a page is not empty'),
   ('page_size => 201', 'nor larger than 200')
 ) as a (arguments, title);
+create temp view goes_on as
+select '{"pinned": false, "activity_at": "2026-11-21T01:00:00+00:00", "room_id": "00000000-0000-0000-0000-000000000000"}'::jsonb as before;
+grant select on goes_on to public;
+select tests.lets('Cat', format('select chat.list_rooms(%L)', before), 'a whole row is one') from goes_on;
+select tests.refuses(
+  'Cat', 'invalid_input', format('select chat.list_rooms(%L)', before || broken), format('with %s it is none', broken)
+)
+from goes_on, unnest(array[
+  '{"pinned": "x"}', '{"pinned": null}', '{"pinned": []}', '{"activity_at": "z"}', '{"activity_at": 5}', '{"activity_at": null}',
+  '{"activity_at": "300000-01-01"}', '{"room_id": "zz"}', '{"room_id": 5}', '{"room_id": null}'
+]::jsonb[]) as b (broken);
 
 -- Lea, who came later
 select tests.act_as('Lea');
