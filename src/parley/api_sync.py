@@ -829,7 +829,7 @@ class SyncChatApi:
           cursor: {"timeline": text or null, "user": number or null, "rooms": {room_id: number
           or null}, "window": 1 to 200, default 200, "limit": 1 to 5,000 rows, default 1,000}.
           Only the rooms named are read; null means that the client has nothing of it and gets
-          the newest window messages.
+          the newest window messages, with the reactions and pins that stand.
 
         Returns:
           {"timeline", "schema", "user": {"from", "to", "rows", "dropped_rooms"}, "rooms":

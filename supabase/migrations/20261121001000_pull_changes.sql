@@ -23,7 +23,7 @@ as $$
 declare
   c_number constant text := '^[0-9]{1,18}$';
   v_cursor chat_private.pull_cursor;
-  v_rooms jsonb := coalesce(read_cursor.cursor -> 'rooms', '{}');
+  v_rooms jsonb := coalesce(nullif(read_cursor.cursor -> 'rooms', 'null'), '{}');
 begin
   if jsonb_typeof(read_cursor.cursor) is distinct from 'object'
     or coalesce(nullif(jsonb_typeof(read_cursor.cursor -> 'timeline'), 'null'), 'string') <> 'string'
@@ -213,7 +213,8 @@ Args:
 Returns:
   {"from", "to", "rows", "dropped_rooms"}; from is null when rows replace what the client has.$$;
 
--- To somebody who has nothing of a room: the newest messages and what belongs to them.
+-- To somebody who has nothing of a room: the newest messages and what belongs to them. Who has
+-- nothing has nothing to take away, so what was removed stays out.
 create function chat_private.room_window(
   room chat.rooms,
   visible_after bigint,
@@ -253,11 +254,11 @@ begin
       union all
       select 'reactions', jsonb_agg(to_jsonb(e) order by e.seq, e.user_id, e.emoji)
       from chat.reactions as e
-      where e.room_id = v_room_id and e.seq >= v_first
+      where e.room_id = v_room_id and e.seq >= v_first and e.removed_at is null
       union all
       select 'pins', jsonb_agg(to_jsonb(p) order by p.seq)
       from chat.pins as p
-      where p.room_id = v_room_id and p.seq >= v_first
+      where p.room_id = v_room_id and p.seq >= v_first and p.removed_at is null
       union all
       select 'receipts', jsonb_agg(to_jsonb(c) order by c.user_id, c.kind, c.up_to_seq)
       from chat.receipts as c
@@ -498,7 +499,8 @@ may arrive by broadcast before a pull sees it: repeat until the number you were 
 Args:
   cursor: {"timeline": text or null, "user": number or null, "rooms": {room_id: number or null},
     "window": 1 to 200, default 200, "limit": 1 to 5,000 rows, default 1,000}. Only the rooms named
-    are read; null means that the client has nothing of it and gets the newest window messages.
+    are read; null means that the client has nothing of it and gets the newest window messages,
+    with the reactions and pins that stand.
 
 Returns:
   {"timeline", "schema", "user": {"from", "to", "rows", "dropped_rooms"}, "rooms": [{"room_id",

@@ -139,6 +139,39 @@ from pull where name = 'Cat';
 select is(jsonb_array_length(answer #> '{user,rows,memberships}'), 6, 'and their own memberships')
 from pull where name = 'Cat';
 
+-- What was removed
+create function pg_temp.marked_in_trip(above bigint)
+returns table (what text, stands boolean)
+language sql
+as $$
+  select kind.name || coalesce(' ' || (marked.value ->> 'emoji'), ''), marked.value -> 'removed_at' = 'null'
+  from
+    jsonb_each(
+      chat.pull_changes(jsonb_build_object('rooms', jsonb_build_object(tests.room('trip'), above))) #> '{rooms,0,rows}'
+    ) as kind (name, entries),
+    jsonb_array_elements(kind.entries) as marked (value)
+  where kind.name in ('reactions', 'pins')
+$$;
+select tests.watch('trip');
+select tests.act_as('Ann');
+select chat.add_reaction(r.id, r.last_seq, e.emoji) from chat.rooms as r, unnest(array['👍', '🎉']) as e (emoji) where r.id = tests.room('trip');
+select chat.pin_message(r.id, seq) from chat.rooms as r, generate_series(r.last_seq - 1, r.last_seq) as seq where r.id = tests.room('trip');
+select chat.remove_reaction(r.id, r.last_seq, '🎉') from chat.rooms as r where r.id = tests.room('trip');
+select chat.unpin_message(r.id, r.last_seq - 1) from chat.rooms as r where r.id = tests.room('trip');
+select tests.act_as('Cat');
+select set_eq(
+  'select * from pg_temp.marked_in_trip(null)', $$ values ('reactions 👍', true), ('pins', true) $$,
+  'who has nothing gets what stands'
+);
+select set_eq(
+  'select * from pg_temp.marked_in_trip(999999)', 'select * from pg_temp.marked_in_trip(null)', 'who starts over as well'
+);
+select set_eq(
+  $$ select * from pg_temp.marked_in_trip((select rev from tests.heads where stream = 'trip')) $$,
+  $$ values ('reactions 👍', true), ('reactions 🎉', false), ('pins', true), ('pins', false) $$,
+  'who has something is told what was removed'
+);
+
 -- Lea, who came later
 select tests.act_as('Ann');
 select chat.edit_message(m.room_id, m.seq, 'Early') from chat.messages as m where m.room_id = tests.room('late') and m.body = 'early';
@@ -231,6 +264,11 @@ select tests.refuses('Cat', 'invalid_input', format(
   'select chat.pull_changes(%L)', jsonb_build_object('rooms', (select jsonb_object_agg(gen_random_uuid(), null) from generate_series(1, 2001)))
 ), 'nor are more than 2,000 rooms');
 select tests.lets('Cat', 'select chat.pull_changes(''{}'')', 'an empty one is');
+select tests.act_as('Cat');
+select is(chat.pull_changes(cursor), chat.pull_changes('{}'), format('%s is an empty one', cursor))
+from unnest(array[
+  '{"rooms": null}', '{"timeline": null, "user": null, "rooms": null, "window": null, "limit": null}'
+]::jsonb[]) as c (cursor);
 
 -- Signed out
 select tests.act_as_nobody();
