@@ -985,7 +985,8 @@ class SyncChatApi:
     ) -> list[FoundMessage]:
         """Find messages by their words, the newest first.
 
-        Case and accents do not matter, and the last word may be incomplete.
+        Case, accents and the signs between words do not matter, so links, addresses and names
+        of files are found whole and by their parts. The last word may be incomplete.
 
         Args:
           query: 1 to 500 characters; "two words" as a phrase, or, and - to leave out.

@@ -400,8 +400,8 @@ begin
 
   -- Check, then write if the room still has the number it had. Whatever decides about a send takes
   -- a number of its room, so this is a check under the lock, and nobody waits for it without need.
-  -- (hash_content(), require_member() and take_tokens() are written out in place, because a nested
-  -- call is 2 to 3 % of a send.)
+  -- (hash_content(), require_member(), take_tokens() and split_words() are written out in place,
+  -- because a nested call is 2 to 3 % of a send.)
   loop
     select
       r.rev, r.last_seq + 1, m.label, s.seq, s.sent_hash, clock_timestamp(),
@@ -494,7 +494,10 @@ begin
       indexed as (
         insert into chat_private.message_search (room_id, seq, created_at, vector)
         select
-          send_message.room_id, v_seq, v_now, to_tsvector('chat_private.search', send_message.body)
+          send_message.room_id, v_seq, v_now,
+          to_tsvector(
+            'chat_private.search', translate(send_message.body, '&+-./:<_~', ',,,,,,,,,')
+          )
         from paid
       )
       insert into chat.messages as m (

@@ -87,7 +87,9 @@ begin
       v_outgoing.body, v_outgoing.reply_to, v_outgoing.mentions, v_outgoing.mention_all,
       v_outgoing.attachments
     );
-    v_outgoing.vector := to_tsvector('chat_private.search', v_outgoing.body);
+    v_outgoing.vector := to_tsvector(
+      'chat_private.search', chat_private.split_words(v_outgoing.body)
+    );
   end if;
   return v_outgoing;
 end;

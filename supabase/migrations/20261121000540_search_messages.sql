@@ -8,7 +8,25 @@ create extension if not exists btree_gin with schema extensions;
 
 create text search configuration chat_private.search (copy = pg_catalog.simple);
 alter text search configuration chat_private.search
-  alter mapping for hword, hword_part, word with extensions.unaccent, pg_catalog.simple;
+  alter mapping for numword, word with extensions.unaccent, pg_catalog.simple;
+
+-- Postgres takes what looks like a link, a path, a compound or a signed number for one word, and a
+-- tag for none. A comma joins nothing, in a text or in a query.
+create function chat_private.split_words(value text)
+returns text
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return translate(split_words.value, '&+-./:<_~', ',,,,,,,,,');
+end;
+$$;
+
+comment on function chat_private.split_words(text) is
+  'Part the words of a text or a query, so that both have the same.';
+
+revoke execute on function chat_private.split_words(text) from public, anon, authenticated;
 
 -- Beside the messages and not in them: a stored vector would travel with every `select *`.
 create table chat_private.message_search (
@@ -34,6 +52,33 @@ create type chat.found_message as (
 
 comment on type chat.found_message is 'A message that matches, and the part of it that does.';
 
+-- A snippet shows the signs between the words, so each is set apart for a moment instead of replaced.
+create function chat_private.make_snippet(body text, query tsquery)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_snippet text;
+begin
+  v_snippet := ts_headline(
+    'chat_private.search',
+    regexp_replace(make_snippet.body collate "C", '[[:punct:]]', E'\x1F\\&\x1F', 'g'),
+    make_snippet.query,
+    'StartSel=«, StopSel=», MaxFragments=1, MaxWords=20, MinWords=5, ShortWord=0'
+  );
+  -- What is counted are words, and one alone may be a whole message.
+  return regexp_replace(replace(v_snippet, E'\x1F', ''), '([^«»]{200})[^«»]+', '\1…', 'g');
+end;
+$$;
+
+comment on function chat_private.make_snippet(text, tsquery) is
+  'Cut the part out of a body that matches, and mark the words in it.';
+
+revoke execute on function chat_private.make_snippet(text, tsquery)
+  from public, anon, authenticated;
+
 create function chat_private.search_messages(
   query text,
   room_id uuid,
@@ -51,6 +96,7 @@ declare
   v_me uuid := chat_private.current_user_id();
   v_size integer := chat_private.clean_page_size(search_messages.page_size);
   v_rooms uuid[];
+  v_words text;
   v_query tsquery;
   v_before timestamptz;
   v_before_room uuid;
@@ -89,20 +135,21 @@ begin
     );
   end if;
 
-  -- People search while they type, so the last word is the beginning of one.
-  v_query := websearch_to_tsquery('chat_private.search', search_messages.query);
-  if search_messages.query ~ '\w$' and v_query::text ~ '''$' then
-    v_query := (v_query::text || ':*')::tsquery;
+  -- The minus in front of a word stays. (The bracket is nothing to a query, and keeps a minus between
+  -- quotes from being the sign of a number.)
+  v_words := regexp_replace(search_messages.query, '(^|[\s"])-', E'\\1\x01', 'g');
+  v_words := replace(chat_private.split_words(v_words), E'\x01', '-(');
+  v_query := websearch_to_tsquery('chat_private.search', v_words);
+  -- People search while they type, so the last word is the beginning of one, if a letter more would
+  -- not be a word more.
+  if numnode(v_query) = numnode(websearch_to_tsquery('chat_private.search', v_words || 'x')) then
+    v_query := regexp_replace(v_query::text, '''( \))?$', ''':*\1')::tsquery;
   end if;
 
   -- One index look-up per room (`offset 0` keeps each of them one), and only the messages of the page are read.
   return query
     select
-      to_jsonb(m), ts_rank(page.vector, v_query),
-      ts_headline(
-        'chat_private.search', m.body, v_query,
-        'StartSel=«, StopSel=», MaxFragments=1, MaxWords=20, MinWords=5'
-      )
+      to_jsonb(m), ts_rank(page.vector, v_query), chat_private.make_snippet(m.body, v_query)
     from (
       select asked.room_id, hit.seq, hit.created_at, hit.vector
       from unnest(v_rooms) as asked (room_id)
@@ -158,7 +205,8 @@ end;
 comment on function chat.search_messages(text, uuid, jsonb, integer) is
   $$Find messages by their words, the newest first.
 
-Case and accents do not matter, and the last word may be incomplete.
+Case, accents and the signs between words do not matter, so links, addresses and names of files are
+found whole and by their parts. The last word may be incomplete.
 
 Args:
   query: 1 to 500 characters; "two words" as a phrase, or, and - to leave out.

@@ -165,7 +165,7 @@ begin
   where m.room_id = v_room.id and m.seq = v_message.seq
   returning m.* into v_message;
   update chat_private.message_search as s
-  set vector = to_tsvector('chat_private.search', v_message.body)
+  set vector = to_tsvector('chat_private.search', chat_private.split_words(v_message.body))
   where s.room_id = v_room.id and s.seq = v_message.seq;
 
   update chat.rooms as r

@@ -235,7 +235,8 @@ begin
     values (v_room.id, v_item.sender_id, v_item.client_id, v_seq, '');
     insert into chat_private.message_search (room_id, seq, created_at, vector)
     values (
-      v_room.id, v_seq, v_item.created_at, to_tsvector('chat_private.search', v_item.body)
+      v_room.id, v_seq, v_item.created_at,
+      to_tsvector('chat_private.search', chat_private.split_words(v_item.body))
     );
   end loop;
 
