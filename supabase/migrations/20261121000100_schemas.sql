@@ -48,7 +48,7 @@ create function chat_private.has_hidden_characters(value text)
 returns boolean
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return has_hidden_characters.value
@@ -67,7 +67,7 @@ create function chat_private.is_blank(value text)
 returns boolean
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return is_blank.value !~ (
@@ -87,7 +87,7 @@ create function chat_private.fail_check(relation text, claim text)
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   raise exception using
@@ -111,7 +111,7 @@ create function chat_private.clean_line(value text, label text, longest integer)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_line text := btrim(clean_line.value, E' \t\n\r\u00A0\u3000');
@@ -152,7 +152,7 @@ create function chat_private.clean_page_size(page_size integer)
 returns integer
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if clean_page_size.page_size is null or clean_page_size.page_size not between 1 and 200 then
@@ -184,7 +184,7 @@ create function chat_private.refuse(refusal chat_private.refusal)
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Only PostgREST's own error form carries a header, so slow_down alone is raised as one.

@@ -38,7 +38,7 @@ language plpgsql
 stable
 -- definer: the policies on tenant_members would call it again
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return exists (
@@ -64,7 +64,7 @@ create function chat_private.hold_tenant_places(tenant_id uuid, user_ids uuid[])
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform

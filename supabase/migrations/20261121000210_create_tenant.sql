@@ -6,7 +6,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -35,7 +35,7 @@ create function chat_private.lock_tenant(tenant_id uuid)
 returns chat.tenant_members
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -71,7 +71,7 @@ create function chat_private.require_another_tenant_owner(tenant_id uuid, user_i
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if not exists (
@@ -101,7 +101,7 @@ create function chat_private.require_tenant_right(mine text, theirs text)
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if not (
@@ -129,7 +129,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me chat.tenant_members;
@@ -190,7 +190,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me chat.tenant_members;
@@ -232,21 +232,21 @@ create function chat.create_tenant(name text)
 returns chat.tenants
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.create_tenant(name);
 
 create function chat.add_tenant_member(tenant_id uuid, user_id uuid, role text default 'member')
 returns chat.tenant_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.add_tenant_member(tenant_id, user_id, role);
 
 create function chat.remove_tenant_member(tenant_id uuid, user_id uuid)
 returns chat.tenant_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.remove_tenant_member(tenant_id, user_id);
 
 comment on function chat.create_tenant(text) is

@@ -51,7 +51,7 @@ language plpgsql
 stable
 -- definer: reads memberships of others to decide on one row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return exists (
@@ -79,7 +79,7 @@ language plpgsql
 stable
 -- definer: the caller may be nobody yet
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := auth.uid();
@@ -114,7 +114,7 @@ create function chat_private.name_from_metadata(metadata jsonb)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_name text := coalesce(
@@ -141,7 +141,7 @@ create function chat_private.open_account(user_id uuid, metadata jsonb)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   insert into chat.profiles (user_id, display_name)
@@ -171,7 +171,7 @@ language plpgsql
 volatile
 -- definer: the auth service signs people up and has no rights here
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform chat_private.open_account(new.id, new.raw_user_meta_data);
@@ -193,7 +193,7 @@ language plpgsql
 volatile
 -- definer: the auth service deletes people and has no rights here
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update chat.profiles as p

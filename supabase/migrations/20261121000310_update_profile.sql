@@ -8,7 +8,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -47,7 +47,7 @@ create function chat.update_profile(
 returns chat.profiles
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.update_profile(display_name, avatar_path, label);
 
 comment on function chat.update_profile(text, text, text) is

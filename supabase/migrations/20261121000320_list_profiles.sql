@@ -6,7 +6,7 @@ language plpgsql
 stable
 -- definer: one call instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -31,7 +31,7 @@ create function chat.list_profiles(user_ids uuid[])
 returns setof chat.profiles
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select p.* from chat_private.list_profiles(user_ids) as p;
 end;

@@ -59,7 +59,7 @@ create function chat_private.tg_rooms__check()
 returns trigger
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_broken text := case
@@ -155,7 +155,7 @@ create function chat_private.role_rank(role text)
 returns integer
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return array_position('{reader,member,moderator,admin,owner}', role_rank.role);
@@ -175,7 +175,7 @@ language plpgsql
 stable
 -- definer: memberships are read past the policies that depend on this answer
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me chat.room_members;
@@ -221,7 +221,7 @@ returns chat.rooms
 language plpgsql
 volatile
 security definer -- takes a row lock, which needs a right to update
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -255,7 +255,7 @@ create function chat_private.refusal_by_right(
 returns chat_private.refusal
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if (refusal_by_right.room).archived_at is not null then
@@ -303,7 +303,7 @@ create function chat_private.require_right(room chat.rooms, me chat.room_members
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform chat_private.refuse(chat_private.refusal_by_right(
@@ -329,7 +329,7 @@ create function chat_private.require_outranked(me chat.room_members, their_role 
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if (require_outranked.me).role <> 'owner'
@@ -365,7 +365,7 @@ language plpgsql
 stable
 -- definer: the policies on room_members would call it again
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (
@@ -389,7 +389,7 @@ create function chat_private.is_banned(room_id uuid, user_id uuid)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return exists (
@@ -413,7 +413,7 @@ language plpgsql
 stable
 -- definer: reads memberships and bans, which the caller may not read
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return chat_private.visible_after(may_see_room.room_id) is not null
@@ -438,7 +438,7 @@ language plpgsql
 stable
 -- definer: the policies on room_members would call it again
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return exists (
@@ -465,7 +465,7 @@ create function chat_private.lock_users(user_ids uuid[])
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform
@@ -492,7 +492,7 @@ create function chat_private.bump_users(user_ids uuid[], touched text[], new_epo
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update chat_private.user_streams as s

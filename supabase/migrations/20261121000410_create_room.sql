@@ -14,7 +14,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -118,7 +118,7 @@ create function chat_private.require_people(tenant_id uuid, user_ids uuid[])
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_missing uuid;
@@ -166,7 +166,7 @@ create function chat.create_room(
 returns chat.rooms
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.create_room(
   name, kind, tenant_id, member_ids, is_public, history, default_role
 );

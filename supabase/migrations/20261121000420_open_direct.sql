@@ -6,7 +6,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -87,7 +87,7 @@ create function chat_private.reopen_direct(room_id uuid, actor_id uuid)
 returns chat.rooms
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -131,7 +131,7 @@ create function chat.open_direct(
 returns chat.rooms
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.open_direct(user_id, tenant_id, label, their_label);
 
 comment on function chat.open_direct(uuid, uuid, text, text) is

@@ -14,7 +14,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_name text := chat_private.clean_line(update_room.name, 'room name', 120);
@@ -82,7 +82,7 @@ create function chat.update_room(
 returns chat.rooms
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.update_room(
   room_id, name, topic, slow_mode_seconds, retain_days, history, default_role
 );

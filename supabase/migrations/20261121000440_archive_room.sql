@@ -6,7 +6,7 @@ create function chat_private.set_room_archived(room_id uuid, archived boolean)
 returns chat.rooms
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -43,7 +43,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return chat_private.set_room_archived(archive_room.room_id, true);
@@ -56,7 +56,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return chat_private.set_room_archived(unarchive_room.room_id, false);
@@ -67,14 +67,14 @@ create function chat.archive_room(room_id uuid)
 returns chat.rooms
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.archive_room(room_id);
 
 create function chat.unarchive_room(room_id uuid)
 returns chat.rooms
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.unarchive_room(room_id);
 
 comment on function chat.archive_room(uuid) is

@@ -47,7 +47,7 @@ create function chat_private.tg_messages__check()
 returns trigger
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_broken text := case
@@ -108,7 +108,7 @@ create function chat_private.take_tokens(
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_capacity integer;
@@ -175,7 +175,7 @@ create function chat_private.add_system_message(
 returns void
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   insert into chat.messages (room_id, seq, rev, sender_id, kind, body, mentions)
   values (

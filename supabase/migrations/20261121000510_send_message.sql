@@ -10,7 +10,7 @@ create function chat_private.refusal_by_content(
 returns chat_private.refusal
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if refusal_by_content.client_id is null then
@@ -73,7 +73,7 @@ create function chat_private.hash_content(
 returns bytea
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return sha256(convert_to(
@@ -99,7 +99,7 @@ create function chat_private.refusal_of_send(
 returns chat_private.refusal
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_refusal chat_private.refusal;
@@ -138,7 +138,7 @@ create function chat_private.slow_bucket(room chat.rooms)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (slow_bucket.room).id || ':' || (slow_bucket.room).slow_mode_seconds;
@@ -153,7 +153,7 @@ create function chat_private.take_slow_sends(room chat.rooms, me chat.room_membe
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if (take_slow_sends.room).slow_mode_seconds = 0
@@ -184,7 +184,7 @@ create function chat_private.refusal_by_rate(room chat.rooms, user_id uuid)
 returns chat_private.refusal
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_wait integer;
@@ -220,7 +220,7 @@ create function chat_private.refuse_by_rate(room chat.rooms, user_id uuid)
 returns timestamptz
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform chat_private.refuse(
@@ -255,7 +255,7 @@ create function chat_private.find_called(
 returns chat_private.called
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_called chat_private.called := row('{}', '{}', null, null);
@@ -317,7 +317,7 @@ create function chat_private.notify_called(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if (notify_called.called).notified <> '{}' then
@@ -352,7 +352,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_user uuid := auth.uid();
@@ -532,7 +532,7 @@ create function chat_private.sent_message(room_id uuid, seq bigint, is_the_same 
 returns chat.messages
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_message chat.messages;
@@ -582,7 +582,7 @@ create function chat.send_message(
 returns chat.messages
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.send_message(
   room_id, body, client_id, reply_to, mentions, mention_all, attachments
 );

@@ -31,7 +31,7 @@ create function chat_private.read_outgoing(item jsonb, place bigint)
 returns chat_private.outgoing
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   c_uuid constant text := '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
@@ -119,7 +119,7 @@ create function chat_private.take_sends(room chat.rooms, me chat.room_members, w
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_slow integer := chat_private.take_slow_sends(
@@ -154,7 +154,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_user uuid := chat_private.current_user_id();
@@ -386,7 +386,7 @@ create function chat.send_messages(items jsonb)
 returns setof chat.send_outcome
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select o.client_id, o.outcome, o.message, o.reason, o.after
   from chat_private.send_messages(items) as o;

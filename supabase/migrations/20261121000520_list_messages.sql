@@ -12,7 +12,7 @@ language plpgsql
 stable
 -- definer: one membership check for the page, then an index scan, instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_size integer := chat_private.clean_page_size(list_messages.page_size);
@@ -86,7 +86,7 @@ create function chat.list_messages(
 returns setof chat.messages
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select m.* from chat_private.list_messages(room_id, before, after, around, page_size) as m;
 end;

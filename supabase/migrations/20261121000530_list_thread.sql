@@ -11,7 +11,7 @@ language plpgsql
 stable
 -- definer: one membership check for the page instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_size integer := chat_private.clean_page_size(list_thread.page_size);
@@ -52,7 +52,7 @@ create function chat.list_thread(
 returns setof chat.messages
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select m.* from chat_private.list_thread(room_id, thread_root, after, page_size) as m;
 end;

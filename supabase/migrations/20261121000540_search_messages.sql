@@ -16,7 +16,7 @@ create function chat_private.split_words(value text)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return translate(split_words.value, '&+-./:<_~', ',,,,,,,,,');
@@ -57,7 +57,7 @@ create function chat_private.make_snippet(body text, query tsquery)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_snippet text;
@@ -90,7 +90,7 @@ language plpgsql
 stable
 -- definer: one pass over the caller's memberships instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -196,7 +196,7 @@ create function chat.search_messages(
 returns setof chat.found_message
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select f.message, f.rank, f.snippet
   from chat_private.search_messages(query, room_id, before, page_size) as f;

@@ -33,7 +33,7 @@ create function chat_private.add_notifications(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   with counted as (
@@ -59,7 +59,7 @@ language plpgsql
 stable
 -- definer: one check for the page instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -81,7 +81,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -108,7 +108,7 @@ create function chat.list_notifications(before bigint default null, page_size in
 returns setof chat.notifications
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select n.* from chat_private.list_notifications(before, page_size) as n;
 end;
@@ -117,7 +117,7 @@ create function chat.mark_notifications_read(up_to bigint)
 returns integer
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.mark_notifications_read(up_to);
 
 comment on function chat.list_notifications(bigint, integer) is

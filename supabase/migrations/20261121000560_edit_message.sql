@@ -19,7 +19,7 @@ create function chat_private.require_message(me chat.room_members, seq bigint)
 returns chat.messages
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_message chat.messages;
@@ -51,7 +51,7 @@ create function chat_private.require_standing(message chat.messages)
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if (require_standing.message).deleted_at is not null then
@@ -77,7 +77,7 @@ create function chat_private.retract_step(room chat.rooms, message chat.messages
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 set lock_timeout = '250ms'
 as $$
 declare
@@ -121,7 +121,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_refusal chat_private.refusal;
@@ -184,7 +184,7 @@ create function chat.edit_message(
 returns chat.messages
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.edit_message(room_id, seq, body, expected_rev);
 
 comment on function chat.edit_message(uuid, bigint, text, bigint) is

@@ -26,7 +26,7 @@ create function chat_private.is_one_grapheme(value text)
 returns boolean
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   c_marks constant text := '[\u0300-\u036F\u0483-\u0489\u064B-\u065F\u0900-\u0903\u093A-\u094F'
@@ -55,7 +55,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -128,7 +128,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -168,14 +168,14 @@ create function chat.add_reaction(room_id uuid, seq bigint, emoji text)
 returns chat.reactions
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.add_reaction(room_id, seq, emoji);
 
 create function chat.remove_reaction(room_id uuid, seq bigint, emoji text)
 returns chat.reactions
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.remove_reaction(room_id, seq, emoji);
 
 comment on function chat.add_reaction(uuid, bigint, text) is

@@ -19,7 +19,7 @@ create function chat_private.set_pinned(room_id uuid, seq bigint, pinned boolean
 returns chat.pins
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -70,7 +70,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return chat_private.set_pinned(pin_message.room_id, pin_message.seq, true);
@@ -83,7 +83,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return chat_private.set_pinned(unpin_message.room_id, unpin_message.seq, false);
@@ -94,14 +94,14 @@ create function chat.pin_message(room_id uuid, seq bigint)
 returns chat.pins
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.pin_message(room_id, seq);
 
 create function chat.unpin_message(room_id uuid, seq bigint)
 returns chat.pins
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.unpin_message(room_id, seq);
 
 comment on function chat.pin_message(uuid, bigint) is

@@ -6,7 +6,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -55,7 +55,7 @@ create function chat.delete_message(room_id uuid, seq bigint)
 returns chat.messages
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.delete_message(room_id, seq);
 
 comment on function chat.delete_message(uuid, bigint) is

@@ -11,7 +11,7 @@ create function chat_private.begin_memberships(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_rev bigint := (begin_memberships.room).rev + 1;
@@ -90,7 +90,7 @@ create function chat_private.begin_membership(
 returns chat.room_members
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_member chat.room_members;
@@ -138,7 +138,7 @@ create function chat_private.end_membership_at(
 returns chat.room_members
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_rev bigint := (end_membership_at.room).rev + 1;
@@ -224,7 +224,7 @@ create function chat_private.end_membership(
 returns chat.room_members
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_member chat.room_members;
@@ -264,7 +264,7 @@ create function chat_private.raise_epoch(room chat.rooms)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update chat.rooms as r
@@ -293,7 +293,7 @@ create function chat_private.end_memberships(
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_rooms chat.rooms[];
@@ -367,7 +367,7 @@ create function chat_private.require_another_owner(room_id uuid, user_id uuid)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if not exists (
@@ -397,7 +397,7 @@ create function chat_private.require_target(room chat.rooms, me chat.room_member
 returns chat.room_members
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms := require_target.room;

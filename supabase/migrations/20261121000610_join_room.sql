@@ -7,7 +7,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -48,7 +48,7 @@ create function chat_private.require_joinable(room_id uuid)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if chat_private.visible_after(require_joinable.room_id) is null and not exists (
@@ -78,7 +78,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -107,14 +107,14 @@ create function chat.join_room(room_id uuid)
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.join_room(room_id);
 
 create function chat.leave_room(room_id uuid)
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.leave_room(room_id);
 
 comment on function chat.join_room(uuid) is

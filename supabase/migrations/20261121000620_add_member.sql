@@ -6,7 +6,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_label text := nullif(chat_private.clean_line(add_member.label, 'label', 40), '');
@@ -58,7 +58,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_reason text := nullif(chat_private.clean_line(remove_member.reason, 'reason', 500), '');
@@ -87,14 +87,14 @@ create function chat.add_member(
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.add_member(room_id, user_id, role, label);
 
 create function chat.remove_member(room_id uuid, user_id uuid, reason text default null)
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.remove_member(room_id, user_id, reason);
 
 comment on function chat.add_member(uuid, uuid, text, text) is

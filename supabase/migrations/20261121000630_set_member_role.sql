@@ -6,7 +6,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -64,7 +64,7 @@ create function chat.set_member_role(room_id uuid, user_id uuid, role text)
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.set_member_role(room_id, user_id, role);
 
 comment on function chat.set_member_role(uuid, uuid, text) is

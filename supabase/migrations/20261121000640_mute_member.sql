@@ -4,7 +4,7 @@ create function chat_private.set_muted_until(room_id uuid, user_id uuid, until t
 returns chat.room_members
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -38,7 +38,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if mute_member.until <= clock_timestamp() then
@@ -62,7 +62,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return chat_private.set_muted_until(unmute_member.room_id, unmute_member.user_id, null);
@@ -73,14 +73,14 @@ create function chat.mute_member(room_id uuid, user_id uuid, until timestamptz d
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.mute_member(room_id, user_id, until);
 
 create function chat.unmute_member(room_id uuid, user_id uuid)
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.unmute_member(room_id, user_id);
 
 comment on function chat.mute_member(uuid, uuid, timestamptz) is

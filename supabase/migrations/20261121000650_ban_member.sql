@@ -6,7 +6,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_reason text := coalesce(chat_private.clean_line(ban_member.reason, 'reason', 500), '');
@@ -94,7 +94,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -142,14 +142,14 @@ create function chat.ban_member(
 returns chat.bans
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.ban_member(room_id, user_id, until, reason);
 
 create function chat.unban_member(room_id uuid, user_id uuid)
 returns chat.bans
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.unban_member(room_id, user_id);
 
 comment on function chat.ban_member(uuid, uuid, timestamptz, text) is

@@ -40,7 +40,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   -- 244 random bits: nobody guesses one, so a plain hash is enough to store.
@@ -87,7 +87,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -166,7 +166,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -213,21 +213,21 @@ create function chat.create_invite(
 returns chat.new_invite
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.create_invite(room_id, max_uses, expires_in);
 
 create function chat.accept_invite(token text)
 returns chat.room_members
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.accept_invite(token);
 
 create function chat.revoke_invite(room_id uuid, invite_id uuid)
 returns chat.invites
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.revoke_invite(room_id, invite_id);
 
 comment on function chat.create_invite(uuid, integer, interval) is

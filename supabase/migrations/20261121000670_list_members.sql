@@ -6,7 +6,7 @@ language plpgsql
 stable
 -- definer: one membership check for the page instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_size integer := chat_private.clean_page_size(list_members.page_size);
@@ -31,7 +31,7 @@ create function chat.list_members(
 returns setof chat.room_members
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select m.* from chat_private.list_members(room_id, after, page_size) as m;
 end;

@@ -34,7 +34,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me chat.room_members;
@@ -98,7 +98,7 @@ create function chat.set_room_preferences(
 returns chat.room_preferences
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.set_room_preferences(room_id, notify, snoozed_until, archived, pinned);
 
 comment on function chat.set_room_preferences(uuid, text, timestamptz, boolean, boolean) is

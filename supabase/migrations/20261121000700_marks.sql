@@ -53,7 +53,7 @@ create function chat_private.set_marks(
 returns setof chat.marks
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_announced uuid[];
@@ -152,7 +152,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_mark chat.marks;
@@ -182,7 +182,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -227,14 +227,14 @@ create function chat.mark_read(room_id uuid, seq bigint)
 returns chat.marks
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.mark_read(room_id, seq);
 
 create function chat.mark_delivered(cursors jsonb, device_id text default null)
 returns setof chat.marks
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select k.* from chat_private.mark_delivered(cursors, device_id) as k;
 end;

@@ -49,7 +49,7 @@ language plpgsql
 stable
 -- definer: one membership check for the message instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me chat.room_members := chat_private.require_member(list_receipts.room_id);
@@ -67,7 +67,7 @@ create function chat.list_receipts(room_id uuid, seq bigint)
 returns setof chat.message_receipts
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select v.* from chat_private.list_receipts(room_id, seq) as v;
 end;

@@ -22,7 +22,7 @@ language plpgsql
 stable
 -- definer: one pass over the caller's memberships instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -133,7 +133,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 begin atomic
   select
     i.room, i.member, i.last_message, i.unread, i.mentions, i.mark, i.preferences, i.other,

@@ -11,7 +11,7 @@ create function chat_private.room_rows(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_rows jsonb := '{}';
@@ -106,7 +106,7 @@ create function chat_private.user_rows(user_id uuid, above bigint, up_to bigint,
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_rows jsonb := '{}';
@@ -173,7 +173,7 @@ create function chat_private.lowest_seq(changed jsonb)
 returns bigint
 language sql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 return (
   select min(coalesce(entry.value ->> 'seq', entry.value ->> 'up_to_seq')::bigint)
   from jsonb_each(lowest_seq.changed) as kind (name, entries),
@@ -191,7 +191,7 @@ language plpgsql
 volatile
 -- definer: writes realtime.messages, which belongs to the platform
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 set lock_timeout = '250ms'
 as $$
 declare
@@ -327,7 +327,7 @@ language plpgsql
 volatile
 -- definer: writes realtime.messages, which belongs to the platform
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 set lock_timeout = '250ms'
 as $$
 begin

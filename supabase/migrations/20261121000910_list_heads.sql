@@ -5,7 +5,7 @@ create function chat_private.timeline()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (
@@ -31,7 +31,7 @@ language plpgsql
 stable
 -- definer: reads counters of chat_private
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -67,7 +67,7 @@ create function chat.list_heads()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.list_heads();
 
 comment on function chat.list_heads() is

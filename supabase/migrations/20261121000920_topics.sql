@@ -6,7 +6,7 @@ create function chat_private.rights_on_topic(topic text, user_id uuid)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_parts text[];
@@ -64,7 +64,7 @@ language plpgsql
 stable
 -- definer: reads memberships and epochs to answer for one topic
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return case chat_private.rights_on_topic(listenable.topic, auth.uid())
@@ -88,7 +88,7 @@ language plpgsql
 stable
 -- definer: reads memberships and epochs to answer for one topic
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return case chat_private.rights_on_topic(speakable.topic, auth.uid())

@@ -19,7 +19,7 @@ language plpgsql
 stable
 -- definer: reads memberships, bans and epochs of somebody else
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -121,7 +121,7 @@ create function chat.explain_access(topic text, user_id uuid default null)
 returns chat.access_explanation
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.explain_access(topic, user_id);
 
 comment on function chat.explain_access(text, uuid) is

@@ -18,7 +18,7 @@ create function chat_private.read_cursor(cursor jsonb)
 returns chat_private.pull_cursor
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   c_number constant text := '^[0-9]{1,18}$';
@@ -79,7 +79,7 @@ create function chat_private.last_whole_number(revs bigint[], row_limit integer,
 returns bigint
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if cardinality(last_whole_number.revs) <= last_whole_number.row_limit then
@@ -111,7 +111,7 @@ create function chat_private.pull_user(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_head bigint;
@@ -223,7 +223,7 @@ create function chat_private.room_window(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room_id uuid := (room_window.room).id;
@@ -290,7 +290,7 @@ create function chat_private.pull_room(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room_id uuid := (pull_room.room).id;
@@ -375,7 +375,7 @@ create function chat_private.count_rows(changed jsonb)
 returns integer
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (
@@ -393,7 +393,7 @@ language plpgsql
 stable
 -- definer: one membership check per room instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me uuid := chat_private.current_user_id();
@@ -457,7 +457,7 @@ create function chat_private.profiles_named(answers jsonb[])
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (
@@ -487,7 +487,7 @@ create function chat.pull_changes(cursor jsonb)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.pull_changes(cursor);
 
 comment on function chat.pull_changes(jsonb) is

@@ -6,7 +6,7 @@ language plpgsql
 stable
 -- definer: one membership check instead of a policy per row
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_me chat.room_members := chat_private.require_member(room_checksum.room_id);
@@ -42,7 +42,7 @@ create function chat.room_checksum(room_id uuid, from_seq bigint)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.room_checksum(room_id, from_seq);
 
 comment on function chat.room_checksum(uuid, bigint) is

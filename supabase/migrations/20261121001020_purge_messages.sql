@@ -6,7 +6,7 @@ create function chat_private.purge_messages(room_id uuid, up_to_seq bigint)
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -57,7 +57,7 @@ create function chat_private.start_timeline()
 returns text
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update chat_private.settings as s set timeline_salt = gen_random_uuid();

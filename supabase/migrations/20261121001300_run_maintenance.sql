@@ -5,7 +5,7 @@ create function chat_private.leave_closed_accounts(most integer)
 returns integer
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_user_id uuid;
@@ -42,7 +42,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return jsonb_build_object('memberships_ended', chat_private.leave_closed_accounts(100));
@@ -53,7 +53,7 @@ create function chat.run_maintenance()
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.run_maintenance();
 
 comment on function chat.run_maintenance() is

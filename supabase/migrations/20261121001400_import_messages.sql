@@ -6,7 +6,7 @@ create function chat_private.add_placeholder(user_id uuid, display_name text, te
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   insert into chat.profiles (user_id, display_name, closed_at)
@@ -40,7 +40,7 @@ create function chat_private.open_imported_room(room_id uuid, name text, user_id
 returns chat.rooms
 language plpgsql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   c_tenant constant uuid := '00000000-0000-0000-0000-000000000001';
@@ -105,7 +105,7 @@ language plpgsql
 volatile
 -- definer: writes tables that nobody may write
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_room chat.rooms;
@@ -258,7 +258,7 @@ create function chat.import_messages(room_id uuid, items jsonb)
 returns chat.rooms
 language sql
 volatile
-set search_path = ''
+set search_path = '', pg_temp
 return chat_private.import_messages(room_id, items);
 
 comment on function chat.import_messages(uuid, jsonb) is

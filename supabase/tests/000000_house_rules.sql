@@ -192,8 +192,11 @@ select is_empty(
   'no function in chat is a definer'
 );
 select is_empty(
-  $$ select signature from functions where config is null or not config @> '{"search_path=\"\""}' $$,
-  'every function has the empty search_path'
+  $$
+    select signature from functions
+    where config is null or not config @> '{"search_path=\"\", pg_temp"}'
+  $$,
+  'every function has an empty search_path, and temporary types come last'
 );
 select is_empty(
   $$ select name, count(*) from functions group by schema, name having count(*) > 1 $$,
