@@ -26,6 +26,11 @@ select tests.moved(
 );
 select tests.took_one_number(name, format('announced in %s', name))
 from unnest(array['trip', 'hall', 'late', 'tower', 'plaza', 'pair']) as n (name);
+select is(
+  (tests.head_of(h.stream)).epoch, h.epoch + 1, format('I5: %s moves to another topic, whoever may join it', h.stream)
+)
+from tests.heads as h
+where h.stream in ('trip', 'tower', 'plaza');
 set local role service_role;
 select is((chat.run_maintenance() ->> 'memberships_ended')::integer, 0, 'and then nothing is left to do');
 reset role;
