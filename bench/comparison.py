@@ -1,13 +1,13 @@
 """Runs candidates in turns and says which bars they reach.
 
 A ratio is taken within a round, between runs that lie seconds apart, and the median of the rounds
-counts: a machine that slows down for a while slows down both sides.
+counts: a machine that slows down for a while slows down both sides. What is compared by throughput
+is driven by many connections at once. What is compared by processor time has one connection for
+each candidate, and the turns are a few transactions long.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -15,14 +15,21 @@ from typing import Any
 
 import psycopg
 
-from bench.load import Crew, Figures, Load
+from bench.load import Caller, Crew, Figures, Load
+from bench.machine import machine
+from bench.meter import in_turns
+
+TURNS_A_RUN = 12
+IN_A_TURN = 16
+PROCESSOR = "processor"
 
 
 @dataclass(frozen=True)
 class Bar:
     """A ratio between two candidates, by name, and where it has to lie.
 
-    ``of`` is ``per_second`` or ``p50_ms``. One of ``at_least`` and ``at_most`` is set.
+    ``of`` is ``per_second``, ``p50_ms``, or ``processor``: transactions for a second of processor
+    time. One of ``at_least`` and ``at_most`` is set.
     """
 
     claim: str
@@ -58,10 +65,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One benchmark: rounds of figures by candidate, and the bars they are held against."""
+    """One benchmark: rounds of figures by candidate, and the bars they are held against.
+
+    ``turns`` are the milliseconds of processor time that a transaction took, by candidate.
+    """
 
     benchmark: str
     rounds: list[dict[str, Figures]]
+    turns: list[dict[str, float]]
     bars: list[Bar]
 
     def verdicts(self) -> list[Verdict]:
@@ -70,10 +81,14 @@ class Comparison:
 
     def verdict(self, bar: Bar) -> Verdict:
         """Hold the rounds against one bar."""
-        ratios = [
-            getattr(figures[bar.candidate], bar.of) / getattr(figures[bar.baseline], bar.of)
-            for figures in self.rounds
-        ]
+        ratios = (
+            [costs[bar.baseline] / costs[bar.candidate] for costs in self.turns]
+            if bar.of == PROCESSOR
+            else [
+                getattr(figures[bar.candidate], bar.of) / getattr(figures[bar.baseline], bar.of)
+                for figures in self.rounds
+            ]
+        )
         ratio = median(ratios)
         return Verdict(
             bar.claim, bar.needed, ratio, min(ratios), max(ratios), bar.is_reached(ratio)
@@ -90,17 +105,19 @@ class Comparison:
             for name in self.rounds[0]
         }
 
+    def costs(self) -> dict[str, float]:
+        """Return the median processor time of a transaction in milliseconds, by candidate."""
+        names = self.turns[0] if self.turns else {}
+        return {name: median(costs[name] for costs in self.turns) for name in names}
+
     def to_json(self) -> dict[str, Any]:
         """Return everything that was measured, for programs."""
         return {
             "benchmark": self.benchmark,
-            "machine": {
-                "cpus": os.cpu_count(),
-                "system": platform.system(),
-                "architecture": platform.machine(),
-            },
+            "machine": machine(),
             "bars": [asdict(verdict) for verdict in self.verdicts()],
             "medians": {name: asdict(figures) for name, figures in self.medians().items()},
+            "processor_ms": self.costs(),
             "rounds": [
                 {name: asdict(figures) for name, figures in round_.items()}
                 for round_ in self.rounds
@@ -115,15 +132,17 @@ def compare(
     *,
     runs: int,
     seconds: float,
+    warm_up: float,
     tell: Callable[[str], None],
 ) -> Comparison:
     """Run all loads ``runs`` times for ``seconds`` each, every other round backwards.
 
-    A first run of each is not counted: it leaves rows behind, so that no plan is made for empty
-    tables. ``tell`` is called with a line after each run. Raises StackError when one fails.
+    Each begins ``warm_up`` seconds before it counts. A first run of each is not counted at all: it
+    leaves rows behind, so that no plan is made for empty tables. ``tell`` is called with a line
+    after each run. Raises StackError when one fails.
     """
-    crew = Crew()
-    rounds = []
+    crew = Crew(warm_up)
+    rounds: list[dict[str, Figures]] = []
     try:
         for load in loads:
             crew.run(load, seconds)
@@ -139,7 +158,31 @@ def compare(
             rounds.append({load.name: figures[load.name] for load in loads})
     finally:
         crew.close()
-    return Comparison(benchmark, rounds, bars)
+    named = {name for bar in bars if bar.of == PROCESSOR for name in (bar.candidate, bar.baseline)}
+    turns = take_turns([load for load in loads if load.name in named], TURNS_A_RUN * runs)
+    return Comparison(benchmark, rounds, turns, bars)
+
+
+def take_turns(loads: list[Load], turns: int) -> list[dict[str, float]]:
+    """Return what a transaction of each load costs, with one connection for each of them."""
+    if not loads:
+        return []
+    callers = [Caller(load, load.lines[0]) for load in loads]
+    try:
+        costs = in_turns(
+            {
+                caller.load.name: (
+                    caller.connection.backend_pid,
+                    lambda caller=caller: caller.repeat(IN_A_TURN),  # type: ignore[misc]
+                )
+                for caller in callers
+            },
+            turns,
+        )
+    finally:
+        for caller in callers:
+            caller.connection.finish()
+    return [{name: cost / IN_A_TURN for name, cost in each.items()} for each in costs]
 
 
 def analyze(urls: set[str]) -> None:

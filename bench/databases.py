@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bench.load import claims_of
 from parley.errors import StackError
+from parley.inspection.promises import with_whole_names
 
 FOLDER = Path(__file__).parent
 WORDS = 2000
@@ -36,20 +38,25 @@ class Clones:
 
     def make(self, purpose: str) -> str:
         """Clone the database; return the URL of the clone. Raises StackError."""
+        return self._clone(self.template, purpose)
+
+    def _clone(self, template: str, purpose: str) -> str:
         name = f"bench_{purpose}_{uuid.uuid4().hex[:8]}"
         statement = sql.SQL("create database {} template {}")
         with self._maintain() as connection:
             try:
-                connection.execute(
-                    statement.format(sql.Identifier(name), sql.Identifier(self.template))
-                )
+                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
             except psycopg.errors.ObjectInUse as error:
                 raise StackError(
-                    f"{self.template} cannot be cloned while somebody is connected to it.",
+                    f"{template} cannot be cloned while somebody is connected to it.",
                     "Stop what uses it, or leave --db-url out to measure in a stack of its own.",
                 ) from error
         self.names.append(name)
         return make_conninfo(self.url, dbname=name)
+
+    def copy(self, url: str, purpose: str) -> str:
+        """Clone a clone, with the rows that it has by now; return the URL of the new one."""
+        return self._clone(str(conninfo_to_dict(url)["dbname"]), purpose)
 
     def drop(self) -> None:
         """Drop all clones."""
@@ -78,6 +85,11 @@ def cloned(url: str) -> Iterator[Clones]:
         yield clones
     finally:
         clones.drop()
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Connect so that every statement is planned each time, as in the local stack."""
+    return psycopg.connect(url, autocommit=True, prepare_threshold=None)
 
 
 def new_ids(count: int) -> list[str]:
@@ -131,6 +143,22 @@ def create_room(connection: psycopg.Connection[Any], user_ids: list[str]) -> str
     return str(room_id)
 
 
+@contextmanager
+def set_aside(connection: psycopg.Connection[Any], table: str) -> Iterator[None]:
+    """Load rows in bulk: inside, a table has no index but its key, no triggers, refers to nothing.
+
+    Afterwards it has them again, made over all rows: its indexes are as dense as after a reindex.
+    """
+    with connection.transaction(), with_whole_names(connection):
+        connection.execute("set local maintenance_work_mem = '512MB'")
+        parts = connection.execute(read_sql("sql/set_aside.sql"), {"table": table}).fetchall()
+        for drop, _ in parts:
+            connection.execute(drop)
+        yield
+        for _, make in reversed(parts):
+            connection.execute(make)
+
+
 def write_history(
     connection: psycopg.Connection[Any],
     mine: str,
@@ -152,6 +180,29 @@ def write_history(
         "share": share,
         "bodies": list(write_bodies(500)),
     }
-    for name in ("history", "history_heads", "history_marks"):
+    with set_aside(connection, "chat.messages"):
+        connection.execute(read_sql("sql/history.sql"), values)
+    for name in ("history_heads", "history_marks"):
         connection.execute(read_sql(f"sql/{name}.sql"), values)
+    connection.execute("vacuum analyze")
+
+
+def store_words(connection: psycopg.Connection[Any], rooms: list[str]) -> None:
+    """Store the words of all messages of rooms for search, in two processes, room by room."""
+    info = connection.info
+    url = make_conninfo(info.dsn, password=info.password)
+    waiting = iter(rooms)
+
+    def store() -> None:
+        with psycopg.connect(url, autocommit=True) as own:
+            for room in waiting:
+                own.execute(
+                    "select chat_private.grow_search(r.id, r.last_seq) from chat.rooms as r"
+                    " where r.id = %s",
+                    (room,),
+                )
+
+    with ThreadPoolExecutor(2) as threads:
+        for job in [threads.submit(store) for _ in range(2)]:
+            job.result()
     connection.execute("vacuum analyze")

@@ -15,6 +15,7 @@ from bench.databases import Clones, add_people, new_ids, open_direct_rooms, writ
 from bench.load import Line, Load, Parameters
 
 ROOMS = 1000
+LEAST_IN_A_ROOM = 100
 FEW = 10_000
 
 INBOX = "inbox"
@@ -47,8 +48,11 @@ def of_place(last_seq: int, line: Line, random: Random) -> list[str]:
 
 
 def prepare_inboxes(clones: Clones, size: int) -> list[Load]:
-    """Make two databases with one person in a thousand direct rooms: few messages, and ``size``."""
-    me, *others = new_ids(ROOMS + 1)
+    """Make two databases with one person in a thousand direct rooms: few messages, and ``size``.
+
+    There are fewer rooms where that would be less than a hundred messages in each.
+    """
+    me, *others = new_ids(min(ROOMS, size // LEAST_IN_A_ROOM) + 1)
     empty = clones.make("inbox")
     with psycopg.connect(empty, autocommit=True) as connection:
         add_people(connection, [me, *others])

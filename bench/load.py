@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import selectors
 import statistics
 import time
@@ -104,9 +105,8 @@ class Caller:
 
     def __init__(self, load: Load, line: Line) -> None:
         self.load = load
-        self.line = line
+        self.act_for(line)
         self.random = random.Random(os.urandom(8))  # noqa: S311 (draws rooms, keeps no secret)
-        self.frame = [load.role.encode(), claims_of(line.user_id).encode()]
         self.connection = pq.PGconn.connect(load.url.encode())
         if self.connection.status != pq.ConnStatus.OK:
             raise StackError(self.connection.get_error_message(), "Look at the --db-url.")
@@ -117,6 +117,11 @@ class Caller:
         self.connection.nonblocking = 1
         self.connection.enter_pipeline_mode()
         self.begun = 0.0
+
+    def act_for(self, line: Line) -> None:
+        """Make the next transactions those of a line."""
+        self.line = line
+        self.frame = [self.load.role.encode(), claims_of(line.user_id).encode()]
 
     def begin(self) -> None:
         """Send the next transaction."""
@@ -146,6 +151,14 @@ class Caller:
             self.require(result)
         connection.flush()
         return False
+
+    def repeat(self, times: int) -> None:
+        """Run that many transactions one after the other, each for the next line of the load."""
+        for number in range(times):
+            self.act_for(self.load.lines[number % len(self.load.lines)])
+            self.begin()
+            while not self.ended():
+                select.select([self.connection.socket], [], [], 30)
 
     def require(self, result: pq.abc.PGresult) -> None:
         """Refuse to measure something that fails. Raises StackError."""
@@ -190,12 +203,13 @@ def drive(load: Load, lines: tuple[Line, ...], start: float, seconds: float) -> 
 class Crew:
     """The client processes, kept for all runs of a benchmark."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm_up: float) -> None:
+        self.warm_up = warm_up
         self._pool = ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
 
     def run(self, load: Load, seconds: float) -> Figures:
         """Run a load for some seconds after warming up."""
-        start = time.time() + WARM_UP_SECONDS
+        start = time.time() + self.warm_up
         groups = [load.lines[place::PROCESSES] for place in range(PROCESSES)]
         jobs = [self._pool.submit(drive, load, group, start, seconds) for group in groups if group]
         shares = [job.result() for job in jobs]

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from bench.style import frame
+
 ORDER = ("send", "page", "inbox")
 WIDTH = 860
 LABELS = 400
@@ -17,10 +19,8 @@ BAR_AT = 560
 DOUBLE = 90
 LIMIT = 1.5
 
-REACHED = "#2f7d5b"
-MISSED = "#b5482f"
-INK = "#26282b"
-FAINT = "#c9ccd1"
+REACHED = "s2"
+MISSED = "s1"
 
 
 def headway(verdict: dict[str, Any]) -> float:
@@ -39,8 +39,8 @@ def draw_row(verdict: dict[str, Any], top: int) -> str:
     middle = top + ROW / 2 + 4
     return (
         f'<text x="{LABELS}" y="{middle}" text-anchor="end">{escape(verdict["claim"])}</text>'
-        f'<rect x="{left:.1f}" y="{top + 7}" width="{width:.1f}" height="{ROW - 14}"'
-        f' fill="{colour}"/>'
+        f'<rect class="{colour}" x="{left:.1f}" y="{top + 7}" width="{width:.1f}"'
+        f' height="{ROW - 14}"/>'
         f'<text x="{WIDTH - 16}" y="{middle}" text-anchor="end">'
         f"{verdict['measured']:.2f} ({escape(verdict['needed'])})</text>"
     )
@@ -49,21 +49,16 @@ def draw_row(verdict: dict[str, Any], top: int) -> str:
 def draw(verdicts: list[dict[str, Any]]) -> str:
     """Return an SVG with a row per verdict."""
     height = TOP + ROW * len(verdicts) + 16
-    rows = "\n".join(draw_row(verdict, TOP + ROW * place) for place, verdict in enumerate(verdicts))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
-        f' viewBox="0 0 {WIDTH} {height}" font-family="system-ui, sans-serif" font-size="13"'
-        f' fill="{INK}">\n'
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>\n'
-        f'<text x="{BAR_AT}" y="24" text-anchor="middle">the bar</text>\n'
-        f'<text x="{BAR_AT - 14}" y="42" text-anchor="end" fill="{MISSED}">short of it</text>\n'
-        f'<text x="{BAR_AT + 14}" y="42" fill="{REACHED}">beyond it</text>\n'
-        f'<text x="{WIDTH - 16}" y="24" text-anchor="end">measured (needed)</text>\n'
-        f"{rows}\n"
-        f'<line x1="{BAR_AT}" y1="30" x2="{BAR_AT}" y2="{height - 10}" stroke="{INK}"/>\n'
-        f'<line x1="16" y1="{TOP - 4}" x2="{WIDTH - 16}" y2="{TOP - 4}" stroke="{FAINT}"/>\n'
-        "</svg>\n"
-    )
+    body = [
+        f'<text x="{BAR_AT}" y="24" text-anchor="middle">the bar</text>',
+        f'<text class="{MISSED}" x="{BAR_AT - 14}" y="42" text-anchor="end">short of it</text>',
+        f'<text class="{REACHED}" x="{BAR_AT + 14}" y="42">beyond it</text>',
+        f'<text x="{WIDTH - 16}" y="24" text-anchor="end">measured (needed)</text>',
+        *(draw_row(verdict, TOP + ROW * place) for place, verdict in enumerate(verdicts)),
+        f'<line class="axis" x1="{BAR_AT}" y1="30" x2="{BAR_AT}" y2="{height - 10}"/>',
+        f'<line class="faint" x1="16" y1="{TOP - 4}" x2="{WIDTH - 16}" y2="{TOP - 4}"/>',
+    ]
+    return frame(WIDTH, height, "Ratios and their bars", body)
 
 
 def draw_results(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sending: through send_message and send_messages, the seed's tables, and a bare insert."""
+"""Sending: send_message and send_messages, the baseline schema's insert, and a bare insert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from bench.comparison import Bar
+from bench.comparison import PROCESSOR, Bar
 from bench.databases import (
     Clones,
     add_people,
@@ -26,18 +26,21 @@ BATCH = 20
 BODIES = 500
 
 DIRECT = "send_message, direct rooms"
-SEED = "the seeds' insert, direct rooms"
+BASELINE = "the baseline schema's insert, direct rooms"
 BARE = "bare insert"
 PREPARED = "send_message, direct rooms, prepared"
-SEED_PREPARED = "the seeds' insert, direct rooms, prepared"
+BASELINE_PREPARED = "the baseline schema's insert, direct rooms, prepared"
 SMALL = "send_message, one room of 16"
 LARGE = "send_message, one room of 100"
 BATCHES = "batches of 20, direct rooms"
 HOT_BATCHES = "batches of 20, one room of 16"
 
 SEND_BARS = [
-    Bar("a send against the seeds' tables and triggers", DIRECT, SEED, at_least=1.2),
+    Bar("a send against the baseline schema's tables and triggers", DIRECT, BASELINE, at_least=1.2),
     Bar("a send against a bare insert", DIRECT, BARE, at_least=0.15),
+    Bar("both prepared, sixteen connections", PREPARED, BASELINE_PREPARED, at_least=0.6),
+    Bar("both prepared, processor time", PREPARED, BASELINE_PREPARED, PROCESSOR, at_least=0.68),
+    Bar("both planned, processor time", DIRECT, BASELINE, PROCESSOR, at_least=1.4),
     Bar("one room of 16 senders against 1,000 rooms", SMALL, DIRECT, at_least=0.25),
     Bar("one room of 100 people against 1,000 rooms", LARGE, DIRECT, at_least=0.25),
     Bar("messages in batches against single ones, one room", HOT_BATCHES, SMALL, at_least=5),
@@ -117,13 +120,13 @@ def prepare_sends(clones: Clones, size: int) -> list[Load]:
     """
     bodies = write_bodies(BODIES)
     crowd = Crowd.make(size)
-    parley, hot, batched, seed, bare = (
+    parley, hot, batched, baseline, bare = (
         clones.make(purpose) for purpose in ("parley", "hot", "batched", "seed003", "bare")
     )
     rooms, _, _ = open_rooms(parley, crowd)
     _, small, large = open_rooms(hot, crowd)
     batched_rooms, batched_small, _ = open_rooms(batched, crowd)
-    with psycopg.connect(seed) as connection:
+    with psycopg.connect(baseline) as connection:
         connection.execute(read_sql("baselines/seed003.sql"))
         mine, theirs = (list(side) for side in zip(*crowd.pairs, strict=True))
         connection.execute(
@@ -138,10 +141,10 @@ def prepare_sends(clones: Clones, size: int) -> list[Load]:
     batch = "select * from chat.send_messages(items => $1)"
     return [
         Load(DIRECT, parley, send, of_send_message, spread),
-        Load(SEED, seed, insert, of_insert, spread),
+        Load(BASELINE, baseline, insert, of_insert, spread),
         Load(BARE, bare, read_sql("sql/send_bare.sql"), of_insert, spread),
         Load(PREPARED, parley, send, of_send_message, spread, is_prepared=True),
-        Load(SEED_PREPARED, seed, insert, of_insert, spread, is_prepared=True),
+        Load(BASELINE_PREPARED, baseline, insert, of_insert, spread, is_prepared=True),
         Load(SMALL, hot, send, of_send_message, crowd.together(small, bodies)),
         Load(LARGE, hot, send, of_send_message, crowd.together(large, bodies)),
         Load(

@@ -7,11 +7,13 @@ import sys
 import typer
 
 from parley.cli.seed import seed
+from parley.cli.terminal import guard_terminal, tell
 from parley.errors import ParleyError
 
 if __name__ == "__main__":
+    guard_terminal()
     try:
         typer.run(seed)
     except ParleyError as error:
-        sys.stderr.write(f"{error.detail}\n{error.hint}\n")
+        tell(f"{error.detail}\n{error.hint}")
         sys.exit(1)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, Self, TypeVar
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+
+from tests.until import until_blocking
 
 Result = TypeVar("Result")
 Row = dict[str, Any]
@@ -54,7 +55,7 @@ class Person:
             [json.dumps(claims)],
         )
 
-    def __enter__(self) -> Person:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -104,6 +105,19 @@ class Person:
             yield self
 
 
+class Server(Person):
+    """A server with the secret key that acts as somebody, on a connection of its own."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(url, name)
+        self.connection.execute(
+            "select set_config('role', 'service_role', false),"
+            " set_config('request.jwt.claims', %s, false),"
+            " set_config('request.headers', %s, false)",
+            [json.dumps({"role": "service_role"}), json.dumps({"x-parley-user": str(self.id)})],
+        )
+
+
 @contextmanager
 def people(url: str, *names: str) -> Iterator[list[Person]]:
     """Sign people up, unless they are, and in, each on a connection of their own."""
@@ -144,16 +158,9 @@ def overlap(
 
 
 def wait_until_blocked(observer: psycopg.Connection[Any], person: Person) -> None:
-    """Return as soon as somebody's call waits for a lock. Raises AssertionError after 10 s."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        found = observer.execute(
-            "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'", [person.pid]
-        )
-        if found.rowcount:
-            return
-        time.sleep(0.002)
-    raise AssertionError(f"{person.name} did not have to wait")
+    """Return as soon as somebody's call waits for a lock. Raises TimeoutError if it never does."""
+    blocked = "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+    until_blocking(lambda: observer.execute(blocked, [person.pid]).rowcount)
 
 
 def crowd(size: int) -> list[str]:

@@ -1,8 +1,8 @@
--- The chat that the seeds describe, as they describe it: five tables, their four indexes and their
+-- The baseline schema: the chat that teams usually build on Supabase. Five tables, four indexes,
 -- policies, a trigger that keeps the previews and counts of a room, and a trigger that broadcasts.
 
--- Written from the description, with its names, so that it can be held against it. The webhook that
--- would start a push is left out; so is everything that is said to happen after a message arrives.
+-- We wrote it after a description of such a chat and kept its names. The webhook that would start a
+-- push is left out, and so is everything that happens after a message has arrived.
 create table public.users (
   id uuid primary key,
   full_name text not null

@@ -12,12 +12,24 @@ from pydantic import TypeAdapter
 from supabase import Client
 
 from parley.calls import SyncCalls
-from parley.events import Changes, Checksum, Cursor, Heads
+from parley.events import Certificate, Changes, Checksum, Cursor, Export, Heads, Version
 from parley.models import (
     AccessExplanation,
+    AuditEntry,
     BansRow,
+    BlocksRow,
+    ClaimedFile,
+    ClaimedPush,
+    DeviceKey,
+    DevicesPlatform,
+    DevicesPushProvider,
+    DevicesRow,
     FoundMessage,
+    HeldBody,
+    Hold,
     InvitesRow,
+    ListedNotification,
+    ListedPresence,
     ListRoomsRow,
     MarksRow,
     MessageReceiptsRow,
@@ -25,8 +37,10 @@ from parley.models import (
     NewInvite,
     NotificationsRow,
     PinsRow,
+    PresenceRow,
     ProfilesRow,
     ReactionsRow,
+    ReportsRow,
     RoomMembersRole,
     RoomMembersRow,
     RoomPreferencesNotify,
@@ -36,59 +50,103 @@ from parley.models import (
     RoomsKind,
     RoomsRow,
     SendOutcome,
+    TenantBansRow,
+    TenantInvitesRow,
     TenantMembersRole,
     TenantMembersRow,
+    TenantNumbers,
     TenantsRow,
 )
 from parley.wire import LEFT_OUT, Json, Jsonable
 
 ACCEPT_INVITE_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
+ACCEPT_TENANT_INVITE_RESULT: TypeAdapter[TenantMembersRow] = TypeAdapter(TenantMembersRow)
 ADD_MEMBER_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 ADD_REACTION_RESULT: TypeAdapter[ReactionsRow] = TypeAdapter(ReactionsRow)
 ADD_TENANT_MEMBER_RESULT: TypeAdapter[TenantMembersRow] = TypeAdapter(TenantMembersRow)
 ARCHIVE_ROOM_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 BAN_MEMBER_RESULT: TypeAdapter[BansRow] = TypeAdapter(BansRow)
+BAN_TENANT_MEMBER_RESULT: TypeAdapter[TenantBansRow] = TypeAdapter(TenantBansRow)
+BLOCK_USER_RESULT: TypeAdapter[BlocksRow] = TypeAdapter(BlocksRow)
+CLAIM_FILES_RESULT: TypeAdapter[list[ClaimedFile]] = TypeAdapter(list[ClaimedFile])
+CLAIM_PUSHES_RESULT: TypeAdapter[list[ClaimedPush]] = TypeAdapter(list[ClaimedPush])
+CLEAR_HISTORY_RESULT: TypeAdapter[RoomPreferencesRow] = TypeAdapter(RoomPreferencesRow)
+COMPLETE_FILES_RESULT: TypeAdapter[int] = TypeAdapter(int)
+COMPLETE_PUSHES_RESULT: TypeAdapter[int] = TypeAdapter(int)
+CREATE_BOT_RESULT: TypeAdapter[ProfilesRow] = TypeAdapter(ProfilesRow)
 CREATE_INVITE_RESULT: TypeAdapter[NewInvite] = TypeAdapter(NewInvite)
 CREATE_ROOM_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 CREATE_TENANT_RESULT: TypeAdapter[TenantsRow] = TypeAdapter(TenantsRow)
+CREATE_TENANT_INVITE_RESULT: TypeAdapter[NewInvite] = TypeAdapter(NewInvite)
 DELETE_MESSAGE_RESULT: TypeAdapter[MessagesRow] = TypeAdapter(MessagesRow)
 EDIT_MESSAGE_RESULT: TypeAdapter[MessagesRow] = TypeAdapter(MessagesRow)
+ERASE_MY_ACCOUNT_RESULT: TypeAdapter[Certificate] = TypeAdapter(Certificate)
+ERASE_USER_RESULT: TypeAdapter[Certificate] = TypeAdapter(Certificate)
 EXPLAIN_ACCESS_RESULT: TypeAdapter[AccessExplanation] = TypeAdapter(AccessExplanation)
+EXPORT_MY_DATA_RESULT: TypeAdapter[Export] = TypeAdapter(Export)
+HEARTBEAT_RESULT: TypeAdapter[PresenceRow] = TypeAdapter(PresenceRow)
 IMPORT_MESSAGES_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 JOIN_ROOM_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 LEAVE_ROOM_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
+LIST_AUDIT_RESULT: TypeAdapter[list[AuditEntry]] = TypeAdapter(list[AuditEntry])
+LIST_DEVICE_KEYS_RESULT: TypeAdapter[list[DeviceKey]] = TypeAdapter(list[DeviceKey])
 LIST_HEADS_RESULT: TypeAdapter[Heads] = TypeAdapter(Heads)
 LIST_MEMBERS_RESULT: TypeAdapter[list[RoomMembersRow]] = TypeAdapter(list[RoomMembersRow])
 LIST_MESSAGES_RESULT: TypeAdapter[list[MessagesRow]] = TypeAdapter(list[MessagesRow])
-LIST_NOTIFICATIONS_RESULT: TypeAdapter[list[NotificationsRow]] = TypeAdapter(list[NotificationsRow])
+LIST_NOTIFICATIONS_RESULT: TypeAdapter[list[ListedNotification]] = TypeAdapter(
+    list[ListedNotification]
+)
+LIST_PRESENCE_RESULT: TypeAdapter[list[ListedPresence]] = TypeAdapter(list[ListedPresence])
 LIST_PROFILES_RESULT: TypeAdapter[list[ProfilesRow]] = TypeAdapter(list[ProfilesRow])
 LIST_RECEIPTS_RESULT: TypeAdapter[list[MessageReceiptsRow]] = TypeAdapter(list[MessageReceiptsRow])
+LIST_REPORTS_RESULT: TypeAdapter[list[ReportsRow]] = TypeAdapter(list[ReportsRow])
 LIST_ROOMS_RESULT: TypeAdapter[list[ListRoomsRow]] = TypeAdapter(list[ListRoomsRow])
 LIST_THREAD_RESULT: TypeAdapter[list[MessagesRow]] = TypeAdapter(list[MessagesRow])
 MARK_DELIVERED_RESULT: TypeAdapter[list[MarksRow]] = TypeAdapter(list[MarksRow])
 MARK_NOTIFICATIONS_READ_RESULT: TypeAdapter[int] = TypeAdapter(int)
 MARK_READ_RESULT: TypeAdapter[MarksRow] = TypeAdapter(MarksRow)
 MUTE_MEMBER_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
+NOTIFY_RESULT: TypeAdapter[NotificationsRow] = TypeAdapter(NotificationsRow)
 OPEN_DIRECT_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 PIN_MESSAGE_RESULT: TypeAdapter[PinsRow] = TypeAdapter(PinsRow)
+POST_SYSTEM_MESSAGE_RESULT: TypeAdapter[MessagesRow] = TypeAdapter(MessagesRow)
 PULL_CHANGES_RESULT: TypeAdapter[Changes] = TypeAdapter(Changes)
+PULL_TABLE_RESULT: TypeAdapter[Json] = TypeAdapter(Json)
+READ_HELD_RESULT: TypeAdapter[list[HeldBody]] = TypeAdapter(list[HeldBody])
+REGISTER_DEVICE_RESULT: TypeAdapter[DevicesRow] = TypeAdapter(DevicesRow)
+RELEASE_HOLD_RESULT: TypeAdapter[Hold] = TypeAdapter(Hold)
 REMOVE_MEMBER_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 REMOVE_REACTION_RESULT: TypeAdapter[ReactionsRow | None] = TypeAdapter(ReactionsRow | None)
 REMOVE_TENANT_MEMBER_RESULT: TypeAdapter[TenantMembersRow] = TypeAdapter(TenantMembersRow)
+REPORT_MESSAGE_RESULT: TypeAdapter[ReportsRow] = TypeAdapter(ReportsRow)
+REPORT_USER_RESULT: TypeAdapter[ReportsRow] = TypeAdapter(ReportsRow)
+RESOLVE_REPORT_RESULT: TypeAdapter[ReportsRow] = TypeAdapter(ReportsRow)
+RETIRE_BOT_RESULT: TypeAdapter[ProfilesRow] = TypeAdapter(ProfilesRow)
 REVOKE_INVITE_RESULT: TypeAdapter[InvitesRow] = TypeAdapter(InvitesRow)
+REVOKE_TENANT_INVITE_RESULT: TypeAdapter[TenantInvitesRow] = TypeAdapter(TenantInvitesRow)
 ROOM_CHECKSUM_RESULT: TypeAdapter[Checksum] = TypeAdapter(Checksum)
 RUN_MAINTENANCE_RESULT: TypeAdapter[Json] = TypeAdapter(Json)
 SEARCH_MESSAGES_RESULT: TypeAdapter[list[FoundMessage]] = TypeAdapter(list[FoundMessage])
+SEARCH_PROFILES_RESULT: TypeAdapter[list[ProfilesRow]] = TypeAdapter(list[ProfilesRow])
 SEND_MESSAGE_RESULT: TypeAdapter[MessagesRow] = TypeAdapter(MessagesRow)
 SEND_MESSAGES_RESULT: TypeAdapter[list[SendOutcome]] = TypeAdapter(list[SendOutcome])
+SET_HOLD_RESULT: TypeAdapter[Hold] = TypeAdapter(Hold)
 SET_MEMBER_ROLE_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 SET_ROOM_PREFERENCES_RESULT: TypeAdapter[RoomPreferencesRow] = TypeAdapter(RoomPreferencesRow)
+SET_TENANT_MEMBER_ROLE_RESULT: TypeAdapter[TenantMembersRow] = TypeAdapter(TenantMembersRow)
+TAKE_REPORT_RESULT: TypeAdapter[ReportsRow] = TypeAdapter(ReportsRow)
+TENANT_STATS_RESULT: TypeAdapter[TenantNumbers] = TypeAdapter(TenantNumbers)
 UNARCHIVE_ROOM_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
 UNBAN_MEMBER_RESULT: TypeAdapter[BansRow] = TypeAdapter(BansRow)
+UNBAN_TENANT_MEMBER_RESULT: TypeAdapter[TenantBansRow] = TypeAdapter(TenantBansRow)
+UNBLOCK_USER_RESULT: TypeAdapter[BlocksRow] = TypeAdapter(BlocksRow)
 UNMUTE_MEMBER_RESULT: TypeAdapter[RoomMembersRow] = TypeAdapter(RoomMembersRow)
 UNPIN_MESSAGE_RESULT: TypeAdapter[PinsRow | None] = TypeAdapter(PinsRow | None)
+UNREGISTER_DEVICE_RESULT: TypeAdapter[bool] = TypeAdapter(bool)
 UPDATE_PROFILE_RESULT: TypeAdapter[ProfilesRow] = TypeAdapter(ProfilesRow)
 UPDATE_ROOM_RESULT: TypeAdapter[RoomsRow] = TypeAdapter(RoomsRow)
+VERIFY_AUDIT_RESULT: TypeAdapter[Json] = TypeAdapter(Json)
+VERSION_RESULT: TypeAdapter[Version] = TypeAdapter(Version)
 
 
 class SyncChatApi:
@@ -100,11 +158,13 @@ class SyncChatApi:
     def accept_invite(self, token: str) -> RoomMembersRow:
         """Come into a room with the token of an invite.
 
+        Price: as many as a small room has members, 1 in a large one.
+
         Args:
           token: as create_invite returned it.
 
         Returns:
-          The caller's membership, with the room's default role; unchanged for who is in
+          The caller's membership, with the room's default role; unchanged if they were in
           already.
 
         Raises:
@@ -112,9 +172,37 @@ class SyncChatApi:
           InviteNotFound: no such token, revoked, or of a tenant the caller is not in.
           InviteExpired: its time is over, or it is used up.
           NotAllowed: the caller is banned from the room.
-          RoomArchived: the room takes nobody in.
+          RoomArchived: the room is archived and cannot be joined.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("accept_invite", {"token": token}, ACCEPT_INVITE_RESULT)
+
+    def accept_tenant_invite(self, token: str) -> TenantMembersRow:
+        """Come into a tenant with the token of an invite.
+
+        Where the invite names a room, the caller comes into that as well, with the room's
+        default role.
+
+        Price: 10.
+
+        Args:
+          token: as create_tenant_invite returned it.
+
+        Returns:
+          The caller's place in the tenant; unchanged if they were in already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InviteNotFound: no such token, it was revoked, or the person who made it may not
+          invite any more.
+          InviteExpired: its time is over, or it is used up.
+          NotAllowed: the caller is banned from the tenant, or from the room.
+          RoomArchived: the room is archived and cannot be joined.
+          SlowDown: too much at once.
+        """
+        return self._calls.call(
+            "accept_tenant_invite", {"token": token}, ACCEPT_TENANT_INVITE_RESULT
+        )
 
     def add_member(
         self,
@@ -126,23 +214,27 @@ class SyncChatApi:
     ) -> RoomMembersRow:
         """Add somebody of the tenant to a group room.
 
+        Price: 20, and as many as a small room has members, 1 in a large one.
+
         Args:
           room_id: a room the caller moderates.
           user_id: somebody in the room's tenant.
           role: below the caller's own; owners may add owners.
-          label: any word of the app, for example guide.
+          label: any word of the app, up to 40 characters, for example guide.
 
         Returns:
-          Their membership; unchanged for who is in already.
+          Their membership; unchanged if they were in already.
 
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: the role is unknown or the label is not a word.
           RoomNotFound: the room does not exist, or the caller is not in it.
-          RoomArchived: the room takes nobody in.
+          RoomArchived: the room is archived and cannot be joined.
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator or gives too high a role, or they are banned.
-          UserNotFound: there is nobody with that id in the tenant.
+          UserNotFound: there is nobody with that id in the tenant, or one has blocked the
+          other.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "add_member",
@@ -153,13 +245,17 @@ class SyncChatApi:
     def add_reaction(self, room_id: UUID, seq: int, emoji: str) -> ReactionsRow:
         """React to a message with an emoji.
 
+        Price: as many as a small room has members, 1 in a large one.
+
         Args:
           room_id: a room the caller is in; readers react too.
           seq: a message in it.
-          emoji: one character as people see it; at most 20 different ones per message.
+          emoji: one character as people see it, however it is spelled; by default at most 20
+          different ones stand on a message, and one person puts at most 50 on it, those taken
+          back included.
 
         Returns:
-          The reaction; unchanged when it was there already.
+          The reaction, with the emoji as it is stored; unchanged when it was there already.
 
         Raises:
           SignInRequired: nobody is signed in.
@@ -169,7 +265,8 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           MessageNotFound: there is no such message.
           MessageDeleted: it was deleted.
-          PayloadTooLarge: there are 20 different reactions already.
+          PayloadTooLarge: the message, or the caller on it, has too many different reactions.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "add_reaction", {"room_id": room_id, "seq": seq, "emoji": emoji}, ADD_REACTION_RESULT
@@ -178,21 +275,25 @@ class SyncChatApi:
     def add_tenant_member(
         self, tenant_id: UUID, user_id: UUID, *, role: TenantMembersRole = "member"
     ) -> TenantMembersRow:
-        """Add somebody to a tenant, or change what they are in it.
+        """Add somebody to a tenant, or change their role in it.
+
+        For the service role: a server that knows who belongs, for example from a contract or a
+        directory. People are invited with create_tenant_invite and come in by themselves.
+
+        With the secret key only.
 
         Args:
-          tenant_id: a tenant the caller administers.
-          user_id: anybody with an account.
-          role: owner, admin or member; admins add members only.
+          tenant_id: any tenant.
+          user_id: somebody with an open account.
+          role: owner, admin or member.
 
         Returns:
           Their place in the tenant; unchanged when it was the same.
 
         Raises:
-          SignInRequired: nobody is signed in.
-          InvalidInput: there is no such role.
-          NotAllowed: the caller is not in it, or the role is too low for this.
-          UserNotFound: nobody has that id.
+          InvalidInput: there is no such role or tenant.
+          UserNotFound: nobody with an open account has that id.
+          NotAllowed: they are banned from the tenant.
           LastOwner: the tenant would be left without an owner.
         """
         return self._calls.call(
@@ -203,6 +304,8 @@ class SyncChatApi:
 
     def archive_room(self, room_id: UUID) -> RoomsRow:
         """Archive a group room, so that it can only be read.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller administers.
@@ -215,6 +318,7 @@ class SyncChatApi:
           RoomNotFound: the room does not exist, or the caller is not in it.
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no admin of it, or it is a direct room.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("archive_room", {"room_id": room_id}, ARCHIVE_ROOM_RESULT)
 
@@ -228,7 +332,9 @@ class SyncChatApi:
     ) -> BansRow:
         """Ban somebody from a group room, whether they are in it or not.
 
-        A member is removed in the same step; nobody lets a banned person in again.
+        A member is removed in the same step. Nobody can let them in again while the ban holds.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller moderates.
@@ -246,6 +352,7 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator, does not outrank them, or names themselves.
           UserNotFound: there is nobody with that id in the tenant.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "ban_member",
@@ -253,10 +360,226 @@ class SyncChatApi:
             BAN_MEMBER_RESULT,
         )
 
+    def ban_tenant_member(
+        self,
+        tenant_id: UUID,
+        user_id: UUID,
+        *,
+        until: dt.datetime | None = None,
+        reason: str | None = None,
+    ) -> TenantBansRow:
+        """Ban somebody from a tenant, whether they are in it or not.
+
+        A member is removed from the tenant and its rooms at the same time; no invite, no server
+        and no setting lets a banned person in again.
+
+        Price: 10.
+
+        Args:
+          tenant_id: a tenant the caller administers.
+          user_id: any id; it is not told whether somebody has it. Owners ban everybody, admins
+          members.
+          until: when it ends by itself; left out, it does not.
+          reason: up to 500 characters, for owners and admins.
+
+        Returns:
+          The ban; unchanged when it is the same as before.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: nobody is named, until has passed, or the reason holds control
+          characters.
+          NotAllowed: the caller is not in the tenant, the role is too low for this, or it is
+          oneself.
+          SlowDown: too much at once.
+        """
+        return self._calls.call(
+            "ban_tenant_member",
+            {"tenant_id": tenant_id, "user_id": user_id, "until": until, "reason": reason},
+            BAN_TENANT_MEMBER_RESULT,
+        )
+
+    def block_user(self, user_id: UUID) -> BlocksRow:
+        """Block somebody, so that neither of the two reaches the other.
+
+        Between them open_direct, create_room, add_member and search_profiles answer as for
+        nobody, a direct room that they have takes no messages, reactions, edits or pins, and
+        both look offline to each other. The caller gets no notification and no push of what the
+        blocked person sends. Otherwise groups go on as before: clients fold what a blocked
+        person says there.
+
+        Price: 1, and 2 for each direct room that they have.
+
+        Args:
+          user_id: somebody who shares a tenant with the caller.
+
+        Returns:
+          The block; unchanged if there was one already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: the caller names themselves, or nobody.
+          UserNotFound: nobody with that id shares a tenant with the caller.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call("block_user", {"user_id": user_id}, BLOCK_USER_RESULT)
+
+    def claim_files(self, *, batch_size: int = 100) -> list[ClaimedFile]:
+        """Take files that are to be removed now.
+
+        For the service role. What was taken is nobody else's for two minutes; tell
+        complete_files what became of it, or it is taken again. Call it again until nothing
+        comes.
+
+        With the secret key only.
+
+        Args:
+          batch_size: 1 to 500 files.
+
+        Returns:
+          Files to remove through the Storage API.
+
+        Raises:
+          InvalidInput: the batch size is out of range.
+        """
+        return self._calls.call("claim_files", {"batch_size": batch_size}, CLAIM_FILES_RESULT)
+
+    def claim_pushes(self, *, batch_size: int = 100) -> list[ClaimedPush]:
+        """Take what is to be pushed now.
+
+        For the service role. What was taken is nobody else's for two minutes; tell
+        complete_pushes what became of it, or it is taken again. Call it again until nothing
+        comes. Members of large rooms are considered in portions of 1,000, so an announcement
+        takes several calls.
+
+        With the secret key only.
+
+        Args:
+          batch_size: 1 to 500 messages, and as many of each other kind.
+
+        Returns:
+          Pushes: the newest message for a device and room, with counts and the badge; devices
+          that should take away what was read elsewhere; and tickets of Expo whose receipts are
+          due.
+
+        Raises:
+          InvalidInput: the batch size is out of range.
+        """
+        return self._calls.call("claim_pushes", {"batch_size": batch_size}, CLAIM_PUSHES_RESULT)
+
+    def clear_history(self, room_id: UUID) -> RoomPreferencesRow:
+        """Clear what was said in a room so far, for the caller alone.
+
+        The caller does not see these messages any more, on no device, and neither finds nor
+        counts them; the notifications about them are over. The others see no difference, and
+        what is said from now on is there as always. It cannot be taken back. Clients drop what
+        is at or below cleared_seq by themselves.
+
+        Price: 1.
+
+        Args:
+          room_id: a room the caller is in.
+
+        Returns:
+          The preferences with cleared_seq, the newest message; unchanged when there was nothing
+          to see.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          RoomNotFound: the room does not exist, or the caller is not in it.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call("clear_history", {"room_id": room_id}, CLEAR_HISTORY_RESULT)
+
+    def complete_files(self, results: Jsonable) -> int:
+        """Say what became of claimed files.
+
+        For the service role. A file that is still in storage is tried again after a minute,
+        then after two, up to an hour.
+
+        With the secret key only.
+
+        Args:
+          results: an array of {bucket_id, path} as claim_files returned them, with outcome:
+          removed or retry.
+
+        Returns:
+          How many files are gone.
+
+        Raises:
+          InvalidInput: results is no array.
+        """
+        return self._calls.call("complete_files", {"results": results}, COMPLETE_FILES_RESULT)
+
+    def complete_pushes(self, results: Jsonable) -> int:
+        """Say what became of claimed pushes.
+
+        For the service role.
+
+        With the secret key only.
+
+        Args:
+          results: an array of {kind, user_id, room_id, device_id, seq, token_id} as
+          claim_pushes returned them, with outcome: sent (with Expo's ticket, or for a receipt),
+          retry (with after, the seconds that the provider asks for), dead (the token is of no
+          use any more) or failed (this push is not wanted, and no other try would change that).
+
+        Returns:
+          How many deliveries it was about; others are not there any more.
+
+        Raises:
+          InvalidInput: results is no array.
+        """
+        return self._calls.call("complete_pushes", {"results": results}, COMPLETE_PUSHES_RESULT)
+
+    def create_bot(
+        self,
+        display_name: str,
+        *,
+        avatar_path: str | None = None,
+        tenant_id: UUID | None = None,
+        metadata: Jsonable | None = None,
+    ) -> ProfilesRow:
+        """Create a bot: a member of a tenant whom servers act as.
+
+        For the service role. Act as the bot with the header x-parley-user. It owns rooms, sends
+        and reacts like a person, and settings.bot_factor times as much; no message waits for it
+        to be read, and it inherits no office. A second call makes a second bot, so keep the id.
+
+        With the secret key only.
+
+        Args:
+          display_name: 1 to 80 characters.
+          avatar_path: a path in storage, up to 500 characters; null is none.
+          tenant_id: where it has its place; left out, the tenant "default". More with
+          add_tenant_member.
+          metadata: an object of the app's own, up to 4 KB.
+
+        Returns:
+          The profile of the bot; its user_id is what to act as.
+
+        Raises:
+          InvalidInput: the name is empty, a value is not as described, or there is no such
+          tenant.
+          PayloadTooLarge: the metadata take more than 4 KB.
+        """
+        return self._calls.call(
+            "create_bot",
+            {
+                "display_name": display_name,
+                "avatar_path": avatar_path,
+                "tenant_id": tenant_id,
+                "metadata": metadata,
+            },
+            CREATE_BOT_RESULT,
+        )
+
     def create_invite(
         self, room_id: UUID, *, max_uses: int = 1, expires_in: dt.timedelta | str = LEFT_OUT
     ) -> NewInvite:
         """Make an invite into a group room.
+
+        Price: 20.
 
         Args:
           room_id: a room the caller moderates.
@@ -270,9 +593,11 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           InvalidInput: max_uses or expires_in is out of range.
           RoomNotFound: the room does not exist, or the caller is not in it.
-          RoomArchived: the room takes nobody in.
+          RoomArchived: the room is archived and cannot be joined.
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator, or it is a direct room.
+          PayloadTooLarge: the room has too many invites that can still be used.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "create_invite",
@@ -290,28 +615,40 @@ class SyncChatApi:
         is_public: bool = False,
         history: RoomsHistory = "all",
         default_role: RoomsDefaultRole = "member",
+        metadata: Jsonable | None = None,
+        is_opaque: bool = False,
     ) -> RoomsRow:
         """Open a group room; the caller becomes its owner.
+
+        Price: 10, and 10 for everybody who is put into it.
 
         Args:
           name: 1 to 120 characters, trimmed, no control characters.
           kind: group; rooms of two people come from open_direct.
-          tenant_id: where the room lives; left out, the tenant the caller joined first.
+          tenant_id: where the room lives; left out, the only tenant that the caller and all
+          member_ids are in.
           member_ids: up to 1,000 people of the tenant, who are in from the start with
           default_role.
           is_public: true lets everybody in the tenant join by themselves.
-          history: all, or since_join when newcomers must not read what was said before.
+          history: all, or since_join when newcomers must not read earlier messages.
           default_role: member, or reader for an announcement room.
+          metadata: an object of the app's own, up to 4 KB.
+          is_opaque: true where the bodies are what the app encrypted: they are not searched,
+          not checked by the content rule, and no push shows them. It cannot be changed later.
 
         Returns:
-          The room, at its first number.
+          The room. A number holds at most 100 people, so that it is at number 1, or at 11 with
+          1,000.
 
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: a name or an option is not as described.
-          PayloadTooLarge: more than 1,000 people.
-          NotAllowed: the caller is not in that tenant.
+          PayloadTooLarge: more than 1,000 people or 4 KB of metadata, or the caller has created
+          too many open rooms.
+          NotAllowed: the caller is not in that tenant, or in none.
           UserNotFound: one of member_ids is not in the tenant.
+          TenantRequired: tenant_id was left out, and several tenants would do.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "create_room",
@@ -323,12 +660,18 @@ class SyncChatApi:
                 "is_public": is_public,
                 "history": history,
                 "default_role": default_role,
+                "metadata": metadata,
+                "is_opaque": is_opaque,
             },
             CREATE_ROOM_RESULT,
         )
 
     def create_tenant(self, name: str) -> TenantsRow:
         """Create a tenant; the caller becomes its owner.
+
+        Others come into it with the invites of create_tenant_invite.
+
+        Price: 100.
 
         Args:
           name: 1 to 120 characters.
@@ -339,13 +682,67 @@ class SyncChatApi:
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: the name is empty, too long or holds control characters.
+          PayloadTooLarge: the caller owns as many tenants as one person may.
+          SlowDown: too much at once.
         """
         return self._calls.call("create_tenant", {"name": name}, CREATE_TENANT_RESULT)
+
+    def create_tenant_invite(
+        self,
+        tenant_id: UUID,
+        *,
+        role: TenantMembersRole = "member",
+        max_uses: int = 1,
+        expires_in: dt.timedelta | str = LEFT_OUT,
+        room_id: UUID | None = None,
+    ) -> NewInvite:
+        """Make an invite into a tenant, and into a room of it.
+
+        It stands as long as the caller could make it: losing the role ends it.
+
+        Price: 20.
+
+        Args:
+          tenant_id: a tenant the caller administers.
+          role: the role of people who come in with it; admins may only invite members.
+          max_uses: how many people it lets in, 1 to 100,000.
+          expires_in: how long it works, for example "7 days"; up to 366 days.
+          room_id: a group room of the tenant that the caller moderates; left out, none.
+
+        Returns:
+          The id of the invite, and its token: this once, then never again.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: the role is unknown, or max_uses or expires_in is out of range.
+          NotAllowed: the caller is not in the tenant, or the role there or in the room is too
+          low.
+          PayloadTooLarge: the tenant has as many open invites as it may.
+          RoomNotFound: the caller is not in such a room, or it is another tenant's.
+          RoomArchived: the room is archived and cannot be joined.
+          MemberMuted: the caller may only read in the room.
+          SlowDown: too much at once.
+        """
+        return self._calls.call(
+            "create_tenant_invite",
+            {
+                "tenant_id": tenant_id,
+                "role": role,
+                "max_uses": max_uses,
+                "expires_in": expires_in,
+                "room_id": room_id,
+            },
+            CREATE_TENANT_INVITE_RESULT,
+        )
 
     def delete_message(self, room_id: UUID, seq: int) -> MessagesRow:
         """Delete a message; a tombstone keeps its place.
 
-        Its text, earlier texts, mentions, attachments, reactions and pin are gone.
+        Its text, earlier texts, mentions, attachments, metadata, reactions and pin are gone,
+        and its notifications are over. Clients drop the reactions and the pin of a tombstone by
+        themselves. Nobody can read its files any more, and a worker removes them.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller is in.
@@ -361,24 +758,41 @@ class SyncChatApi:
           RoomArchived: the room can only be read.
           MemberMuted: the caller may only read.
           NotAllowed: somebody else wrote it and the caller is no moderator.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "delete_message", {"room_id": room_id, "seq": seq}, DELETE_MESSAGE_RESULT
         )
 
     def edit_message(
-        self, room_id: UUID, seq: int, body: str, *, expected_rev: int | None = None
+        self,
+        room_id: UUID,
+        seq: int,
+        body: str,
+        *,
+        expected_rev: int | None = None,
+        mentions: Sequence[UUID] | None = None,
+        metadata: Jsonable | None = None,
     ) -> MessagesRow:
-        """Change the text of a message of the caller's own.
+        """Change the text, mentions or metadata of a message of one's own.
+
+        People who are mentioned now and were not before are notified. The notifications of
+        those who are not mentioned any more are over; clients leave them out by themselves.
+
+        Price: what sending both texts in one message would cost, to the people it notifies now.
 
         Args:
           room_id: a room the caller is in.
           seq: a message the caller wrote.
           body: up to 8,000 characters; empty only when it has an attachment.
           expected_rev: the rev the caller saw; left out, the edit wins over any other.
+          mentions: up to 50 people, instead of those it mentioned; those who are not in the
+          room are left out. Left out or null, the message mentions the same people as before.
+          metadata: an object of the app's own, up to 4 KB; {} clears it, null leaves it as it
+          is.
 
         Returns:
-          The message; unchanged when it says that already.
+          The message; unchanged when all of that is so already.
 
         Raises:
           SignInRequired: nobody is signed in.
@@ -388,61 +802,181 @@ class SyncChatApi:
           NotAllowed: somebody else wrote it, or the caller is a reader.
           MessageNotFound: there is no such message.
           MessageDeleted: it was deleted.
-          InvalidInput: there is nothing to say.
+          InvalidInput: there is nothing to say, or the metadata are not as described.
           MessageTooLong: more than 8,000 characters.
+          TooManyMentions: more than 50 people.
+          PayloadTooLarge: the metadata take more than 4 KB.
           EditConflict: its rev is not expected_rev any more, and it says something else.
+          MessageRefused: the project's own rule about content is against it.
+          SlowDown: slow mode, or too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "edit_message",
-            {"room_id": room_id, "seq": seq, "body": body, "expected_rev": expected_rev},
+            {
+                "room_id": room_id,
+                "seq": seq,
+                "body": body,
+                "expected_rev": expected_rev,
+                "mentions": mentions,
+                "metadata": metadata,
+            },
             EDIT_MESSAGE_RESULT,
         )
 
-    def explain_access(self, topic: str, *, user_id: UUID | None = None) -> AccessExplanation:
-        """Explain what somebody may do on a topic, and why not more.
+    def erase_my_account(self, confirm: str) -> Certificate:
+        """Close the account of the caller and erase what it left behind.
+
+        It cannot be undone. The account is closed at once, and its name, picture, devices,
+        marks, settings and notifications are gone. Within minutes run_maintenance() takes it
+        out of its rooms, passes its offices on, and empties what it wrote. Clients delete the
+        account in Supabase Auth afterwards; a server can do so before.
+
+        Price: 1.
 
         Args:
-          topic: as it is joined, for example room:<room_id>:<epoch>.
-          user_id: somebody else, for moderators of the room and admins of the tenant; left out,
-          the caller.
+          confirm: "erase my account".
 
         Returns:
-          may_listen, may_send, and a reason: allowed, topic_malformed, account_closed,
-          not_their_topic, not_in_tenant, not_in_room, banned or old_epoch; with a hint what to
-          do.
+          The certificate, as erase_user describes it. Called again, also with the token of the
+          closed account, it changes nothing and returns the certificate as it is by then.
 
         Raises:
           SignInRequired: nobody is signed in.
-          NotAllowed: the caller looks after neither the room nor the tenant.
+          InvalidInput: confirm says something else.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call("erase_my_account", {"confirm": confirm}, ERASE_MY_ACCOUNT_RESULT)
+
+    def erase_user(self, user_id: UUID) -> Certificate:
+        """Close somebody's account and erase what it left behind.
+
+        For the service role. It may be called before or after the account is deleted in
+        Supabase Auth, and for people who wrote messages that were imported and never had an
+        account. What is under legal hold is kept aside until it is released.
+
+        With the secret key only.
+
+        Args:
+          user_id: the person, or a bot.
+
+        Returns:
+          {"user_id", "requested_at", "finished_at": null while run_maintenance() is at it,
+          "swept": {table: how many rows went or were emptied}, "held": how many messages a
+          legal hold keeps}. Called again, it changes nothing and returns the certificate as it
+          is by then.
+
+        Raises:
+          UserNotFound: nobody has that id.
+        """
+        return self._calls.call("erase_user", {"user_id": user_id}, ERASE_USER_RESULT)
+
+    def explain_access(self, topic: str, *, user_id: UUID | None = None) -> AccessExplanation:
+        """Explain what somebody may do on a topic, and why they may not do more.
+
+        Args:
+          topic: as it is joined, for example room:<room_id>:<epoch>.
+          user_id: somebody else, for owners and admins of the room or tenant that the topic is
+          about; left out, the caller. User topics are explained to the person they belong to.
+
+        Returns:
+          may_listen; may_send, which is about broadcasts (presence is for every member); and a
+          reason: allowed, topic_malformed, account_closed, not_their_topic, not_in_tenant,
+          not_in_room, banned or old_epoch; with a hint that says what to do.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          NotAllowed: it is about somebody else, and the caller administers neither the room nor
+          the tenant.
+        """
+        return self._calls.read(
+            "explain_access", {"topic": topic, "user_id": user_id}, EXPLAIN_ACCESS_RESULT
+        )
+
+    def export_my_data(self, *, page: Jsonable | None = None) -> Export:
+        """Return everything about the caller, page by page, as JSON.
+
+        It has what the caller wrote, also in rooms they left, and what the project keeps about
+        them. It has nothing that others wrote, and no push token. What the app encrypted comes
+        as it is kept. The first page is added to the audit.
+
+        Price: 50.
+
+        Args:
+          page: what the page before has as "next"; left out, the first page.
+
+        Returns:
+          {"user_id", "rows": {table: [rows]}, "next": where to go on, null after the last page,
+          "audit_head": the head of the audit, to be kept}. attachments and avatars are
+          {"bucket_id", "path"}, to be downloaded from Storage; all other rows have the columns
+          of their tables, and room_members the name of a room that the caller is in.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: page is nothing that a page before had as next.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call("export_my_data", {"page": page}, EXPORT_MY_DATA_RESULT)
+
+    def heartbeat(self, device_id: str, *, room_id: UUID | None = None) -> PresenceRow:
+        """Say that the caller is there, and which room is on the screen.
+
+        Call it every 30 seconds while the app is in front, and at once when the room on the
+        screen changes. The caller is online for 75 seconds after it, and no push is sent for
+        the room on the screen. The other people of direct rooms are told as presence {user_id,
+        online_until} on their user topics, at most once in 30 seconds; they show somebody as
+        offline when online_until has passed. Nobody is told while share_presence of the
+        caller's profile is false.
+
+        Price: 1 for a new device or another room, and 1 for everybody it tells.
+
+        Args:
+          device_id: up to 200 characters, made up by the client once per installation.
+          room_id: a room the caller is in; left out when none is on the screen.
+
+        Returns:
+          The lease of the device; unchanged within 30 seconds of the heartbeat before with the
+          same room.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: there is no device id, or it is too long.
+          RoomNotFound: the room does not exist, or the caller is not in it.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
-            "explain_access", {"topic": topic, "user_id": user_id}, EXPLAIN_ACCESS_RESULT
+            "heartbeat", {"device_id": device_id, "room_id": room_id}, HEARTBEAT_RESULT
         )
 
     def import_messages(self, room_id: UUID, items: Jsonable) -> RoomsRow:
         """Import messages of elsewhere into a room without messages of its own.
 
-        For the service role. What was imported before is left as it is, so that a call can be
-        repeated; a long room takes several calls, in the order of time. Nobody is notified.
+        For the service role. Messages that were imported before stay as they are, so a call can
+        be repeated; a long room takes several calls, in the order of time. Nobody is notified,
+        and nothing is unread: every import moves the joined_seq of everybody in the room to its
+        last message. A call is taken as a whole or not at all, and what is said about an item
+        begins with its place: "Item 3 (client_id …): …".
 
         With the secret key only.
 
         Args:
-          room_id: a room in which nothing was said, or only imported.
+          room_id: a room without messages, or with imported messages only.
           items: up to 1,000 objects: client_id, a uuid that is the same at every import;
           sender_id and sender_name, who becomes a closed profile where there is none; body;
-          created_at; and where they apply reply_to, the client_id of an earlier message, and
-          attachments.
+          created_at, with a zone, from 1970 to now; and where they apply reply_to, the
+          client_id of an earlier message, attachments, and metadata.
 
         Returns:
-          The room with its new head: one step, in which every message took a number.
+          The room with its new head: one step, in which every message took a number, and the
+          last one one more for every further hundred people.
 
         Raises:
           RoomNotFound: there is no such room.
           InvalidInput: items is no array, a message is not as described, or the room has
           others.
           MessageTooLong: more than 8,000 characters.
-          PayloadTooLarge: more than 1,000 messages, 30 attachments or 16 KB of them.
+          PayloadTooLarge: more than 1,000 messages, 30 attachments or 16 KB of them, or 4 KB of
+          metadata.
+          MessageRefused: the project's own rule about content is against one of them.
         """
         return self._calls.call(
             "import_messages", {"room_id": room_id, "items": items}, IMPORT_MESSAGES_RESULT
@@ -451,17 +985,20 @@ class SyncChatApi:
     def join_room(self, room_id: UUID) -> RoomMembersRow:
         """Join a public room of a tenant the caller is in.
 
+        Price: as many as a small room has members, 1 in a large one.
+
         Args:
           room_id: a public room.
 
         Returns:
-          The caller's membership, with the room's default role; unchanged for who is in
+          The caller's membership, with the room's default role; unchanged if they were in
           already.
 
         Raises:
           SignInRequired: nobody is signed in.
           RoomNotFound: it is absent, private, in another tenant, or has banned the caller.
-          RoomArchived: the room takes nobody in.
+          RoomArchived: the room is archived and cannot be joined.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("join_room", {"room_id": room_id}, JOIN_ROOM_RESULT)
 
@@ -469,6 +1006,8 @@ class SyncChatApi:
         """Leave a group room.
 
         The caller loses sight of everything in it except the own membership row.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller is in.
@@ -480,25 +1019,79 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           RoomNotFound: the room does not exist, or the caller is not in it.
           NotAllowed: it is a direct room.
-          LastOwner: nobody else owns it while others are in it.
+          LastOwner: others are in it, and no other owner can act in it.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("leave_room", {"room_id": room_id}, LEAVE_ROOM_RESULT)
+
+    def list_audit(self, *, before: int | None = None, page_size: int = 50) -> list[AuditEntry]:
+        """List who did what that others have to answer for, newest first.
+
+        For the service role. What happened up to now is sealed first.
+
+        With the secret key only.
+
+        Args:
+          before: the seq of the last entry of the page before; null begins with the newest.
+          page_size: 1 to 200 entries.
+
+        Returns:
+          Entries with actor_id, via (user, server or maintenance), action, tenant_id, room_id,
+          subject_id and details: ids and numbers, never texts. sealed and hash let anybody
+          check the chain without the database.
+
+        Raises:
+          InvalidInput: the page size is out of range.
+        """
+        return self._calls.call(
+            "list_audit", {"before": before, "page_size": page_size}, LIST_AUDIT_RESULT
+        )
+
+    def list_device_keys(
+        self, room_id: UUID, *, after: Jsonable | None = None, page_size: int = 50
+    ) -> list[DeviceKey]:
+        """List the public keys of the devices of everybody in a room.
+
+        Ask anew before each message that is encrypted: people come and go, and so do their
+        devices.
+
+        Args:
+          room_id: a room the caller is in.
+          after: {"user_id", "device_id"} of the last row of the page before.
+          page_size: 1 to 200 keys. A page may be shorter, because it is bounded by bytes as
+          well: go on from its last row until a page is empty.
+
+        Returns:
+          The keys of the caller's devices too, by user_id and device_id; devices without a key
+          are left out.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: after is not as described, or the page size is out of range.
+          RoomNotFound: the room does not exist, or the caller is not in it.
+        """
+        return self._calls.read(
+            "list_device_keys",
+            {"room_id": room_id, "after": after, "page_size": page_size},
+            LIST_DEVICE_KEYS_RESULT,
+        )
 
     def list_heads(self) -> Heads:
         """List the newest number and the epoch of every stream of the caller.
 
-        Compare it with the local copy on joining, on focus and every few minutes; pull what is
-        behind.
+        Compare it with the local copy on joining, on focus and every few minutes, and pull the
+        rooms that are behind.
 
         Returns:
-          {"timeline", "user": {"rev", "epoch"}, "rooms": [{"room_id", "rev", "epoch"}]}; the
-          epochs are part of the topics user:<user_id>:<epoch>, room:<room_id>:<epoch> and
-          live:<room_id>:<epoch>.
+          {"version", "lowest_client", "timeline", "user": {"rev", "epoch"}, "rooms":
+          [{"room_id", "rev", "epoch"}]}; the epochs are part of the topics
+          user:<user_id>:<epoch>, room:<room_id>:<epoch> and live:<room_id>:<epoch>. The first
+          two are those of version().
 
         Raises:
           SignInRequired: nobody is signed in.
         """
-        return self._calls.call("list_heads", {}, LIST_HEADS_RESULT)
+        return self._calls.read("list_heads", {}, LIST_HEADS_RESULT)
 
     def list_members(
         self, room_id: UUID, *, after: UUID | None = None, page_size: int = 50
@@ -508,7 +1101,8 @@ class SyncChatApi:
         Args:
           room_id: a room the caller is in.
           after: the user_id of the last row of the page before.
-          page_size: 1 to 200 people.
+          page_size: 1 to 200 people. A page may be shorter, because it is bounded by bytes as
+          well: go on from its last row until a page is empty.
 
         Returns:
           Memberships, by user_id.
@@ -518,7 +1112,7 @@ class SyncChatApi:
           InvalidInput: the page size is out of range.
           RoomNotFound: the room does not exist, or the caller is not in it.
         """
-        return self._calls.call(
+        return self._calls.read(
             "list_members",
             {"room_id": room_id, "after": after, "page_size": page_size},
             LIST_MEMBERS_RESULT,
@@ -542,17 +1136,19 @@ class SyncChatApi:
           before: only messages with a lower seq, the nearest ones.
           after: only messages with a higher seq, the nearest ones.
           around: the message with this seq in the middle of the page.
-          page_size: 1 to 200 messages.
+          page_size: 1 to 200 messages. A page may be shorter, because it is bounded by bytes as
+          well (settings.pull_bytes): go on from its outermost message until a page is empty.
 
         Returns:
-          Messages the caller may see, tombstones included, by seq.
+          Messages the caller may see, tombstones included, by seq; those nearest to the
+          position.
 
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: more than one position, or a page size out of range.
           RoomNotFound: the room does not exist, or the caller is not in it.
         """
-        return self._calls.call(
+        return self._calls.read(
             "list_messages",
             {
                 "room_id": room_id,
@@ -566,43 +1162,76 @@ class SyncChatApi:
 
     def list_notifications(
         self, *, before: int | None = None, page_size: int = 50
-    ) -> list[NotificationsRow]:
+    ) -> list[ListedNotification]:
         """List the caller's notifications, the newest first.
+
+        A mention, a reply or an invite is over, and left out, when the caller has left its
+        room, or when its message was deleted, purged or is no longer visible to the caller. A
+        mention is also over when an edit took it out of the message. A notification of the
+        app's own stays.
 
         Args:
           before: the seq of the last row of the page before.
-          page_size: 1 to 200 notifications.
+          page_size: 1 to 200 notifications. A page may be shorter, because it is bounded by
+          bytes as well: go on from its last row until a page is empty.
 
         Returns:
-          Notifications, by seq.
+          Notifications, by seq; read_at is null while they are unread, else when the mark last
+          moved.
 
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: the page size is out of range.
         """
-        return self._calls.call(
+        return self._calls.read(
             "list_notifications",
             {"before": before, "page_size": page_size},
             LIST_NOTIFICATIONS_RESULT,
         )
 
-    def list_profiles(self, user_ids: Sequence[UUID]) -> list[ProfilesRow]:
-        """List the profiles of people who share a tenant with the caller.
+    def list_presence(self, user_ids: Sequence[UUID]) -> list[ListedPresence]:
+        """List who of some people is online, and when the others last were.
 
         Args:
           user_ids: up to 200 people.
 
         Returns:
-          Profiles, by user_id; who is absent or elsewhere is left out.
+          A row for everybody who is in a room with the caller, by user_id. People whose
+          share_presence is false are left out, as if they did not exist. Two people of whom one
+          has blocked the other look to each other as if they had never been seen.
 
         Raises:
           SignInRequired: nobody is signed in.
           PayloadTooLarge: more than 200 people.
         """
-        return self._calls.call("list_profiles", {"user_ids": user_ids}, LIST_PROFILES_RESULT)
+        return self._calls.read("list_presence", {"user_ids": user_ids}, LIST_PRESENCE_RESULT)
+
+    def list_profiles(
+        self, user_ids: Sequence[UUID], *, room_id: UUID | None = None
+    ) -> list[ProfilesRow]:
+        """List the profiles of people whom the caller may know.
+
+        These are people who are in a tenant with the caller now and, with a room, everybody who
+        is or was in it or wrote in it.
+
+        Args:
+          user_ids: up to 200 people.
+          room_id: a room the caller is in, whose people are added; another one adds nobody.
+
+        Returns:
+          Profiles, by user_id; everybody else is left out. Of people without a shared tenant
+          only the name, is_bot and closed_at are told, and all else is null.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          PayloadTooLarge: more than 200 people.
+        """
+        return self._calls.read(
+            "list_profiles", {"user_ids": user_ids, "room_id": room_id}, LIST_PROFILES_RESULT
+        )
 
     def list_receipts(self, room_id: UUID, seq: int) -> list[MessageReceiptsRow]:
-        """List who has received and read a message.
+        """List the people who have received and read a message.
 
         Args:
           room_id: a room the caller is in.
@@ -610,15 +1239,46 @@ class SyncChatApi:
 
         Returns:
           Per person other than the sender: sent_at, delivered_at and read_at, null for not yet;
-          by user_id.
+          and device_id, the device that received it first, where the client named one; by
+          user_id. These are people who are in the room now and were when the message was sent,
+          and people who acknowledged it before they left. If there are none, the message counts
+          as sent.
 
         Raises:
           SignInRequired: nobody is signed in.
           RoomNotFound: the room does not exist, or the caller is not in it.
           MessageNotFound: there is no such message.
         """
-        return self._calls.call(
+        return self._calls.read(
             "list_receipts", {"room_id": room_id, "seq": seq}, LIST_RECEIPTS_RESULT
+        )
+
+    def list_reports(
+        self, tenant_id: UUID, *, before: Jsonable | None = None, page_size: int = 50
+    ) -> list[ReportsRow]:
+        """List the reports that the caller deals with, open ones first.
+
+        Admins of the tenant deal with all of its reports, and moderators of a room with those
+        about its messages. Nobody deals with a report about themselves.
+
+        Args:
+          tenant_id: a tenant the caller is in.
+          before: {"is_open", "created_at", "report_id"} of the last row of the page before.
+          page_size: 1 to 200 reports. A page may be shorter, because it is bounded by bytes as
+          well: go on from its last row until a page is empty.
+
+        Returns:
+          Reports, open ones first, the newest first among both.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          NotAllowed: the caller is not in the tenant, or there is none.
+          InvalidInput: before is not as described, or the page size is out of range.
+        """
+        return self._calls.read(
+            "list_reports",
+            {"tenant_id": tenant_id, "before": before, "page_size": page_size},
+            LIST_REPORTS_RESULT,
         )
 
     def list_rooms(
@@ -628,19 +1288,21 @@ class SyncChatApi:
 
         Args:
           before: {"pinned", "activity_at", "room_id"} of the last row of the page before.
-          page_size: 1 to 200 rooms.
+          page_size: 1 to 200 rooms. A page may be shorter, because it is bounded by bytes as
+          well: go on from its last row until a page is empty.
 
         Returns:
           Per room, as rows of their tables: room, the caller's member, the last_message the
           caller may see, the caller's mark and preferences, and other, the profile of the other
-          person of a direct room; unread and mentions, exact to 99, where 100 means more;
-          pinned, and activity_at, when something last happened.
+          person of a direct room; unread and mentions since the caller last came in, exact to
+          99, where 100 means more, of the newest 2,000 messages; pinned, and activity_at, when
+          something last happened.
 
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: before or the page size is not as described.
         """
-        return self._calls.call(
+        return self._calls.read(
             "list_rooms", {"before": before, "page_size": page_size}, LIST_ROOMS_RESULT
         )
 
@@ -653,7 +1315,8 @@ class SyncChatApi:
           room_id: a room the caller is in.
           thread_root: the seq of the message that began it.
           after: the seq of the last row of the page before.
-          page_size: 1 to 200 messages.
+          page_size: 1 to 200 messages. A page may be shorter, because it is bounded by bytes as
+          well: go on from its last row until a page is empty.
 
         Returns:
           The first message and its answers, as far as the caller may see them, by seq.
@@ -663,7 +1326,7 @@ class SyncChatApi:
           InvalidInput: the page size is out of range.
           RoomNotFound: the room does not exist, or the caller is not in it.
         """
-        return self._calls.call(
+        return self._calls.read(
             "list_thread",
             {
                 "room_id": room_id,
@@ -677,10 +1340,12 @@ class SyncChatApi:
     def mark_delivered(self, cursors: Jsonable, *, device_id: str | None = None) -> list[MarksRow]:
         """Mark messages as arrived on a device of the caller.
 
+        Price: 1 for each room whose mark moves.
+
         Args:
           cursors: {room_id: seq of the last message that arrived}, up to 50 rooms; the marks
           only move forward and never past the newest message.
-          device_id: which device, for the receipts.
+          device_id: which device, up to 200 characters, for the receipts.
 
         Returns:
           The marks; rooms the caller is not in are left out.
@@ -689,6 +1354,7 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           InvalidInput: cursors is not as described.
           PayloadTooLarge: more than 50 rooms.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "mark_delivered", {"cursors": cursors, "device_id": device_id}, MARK_DELIVERED_RESULT
@@ -696,6 +1362,11 @@ class SyncChatApi:
 
     def mark_notifications_read(self, up_to: int) -> int:
         """Mark the caller's notifications as read.
+
+        It moves one mark, which only moves forward and never past the newest notification.
+        Clients learn of it as notifications_read_seq of their own stream.
+
+        Price: 1.
 
         Args:
           up_to: the seq of the newest one that was seen.
@@ -705,6 +1376,7 @@ class SyncChatApi:
 
         Raises:
           SignInRequired: nobody is signed in.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "mark_notifications_read", {"up_to": up_to}, MARK_NOTIFICATIONS_READ_RESULT
@@ -713,8 +1385,11 @@ class SyncChatApi:
     def mark_read(self, room_id: UUID, seq: int) -> MarksRow:
         """Mark a room as read up to a message.
 
-        The mark only moves forward and never past the newest message. In rooms of up to 8
-        people the others are told; in larger ones they ask with list_receipts.
+        The mark only moves forward and never past the newest message. At the newest message it
+        also ends that the room is marked as unread, where the mark was there already too. In
+        rooms of up to 8 people the others are told; in larger ones they ask with list_receipts.
+
+        Price: 1.
 
         Args:
           room_id: a room the caller is in.
@@ -727,13 +1402,16 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           RoomNotFound: the room does not exist, or the caller is not in it.
           InvalidInput: seq is no number of a message.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("mark_read", {"room_id": room_id, "seq": seq}, MARK_READ_RESULT)
 
     def mute_member(
         self, room_id: UUID, user_id: UUID, *, until: dt.datetime | None = None
     ) -> RoomMembersRow:
-        """Mute somebody in a group room: they may read, and nothing else.
+        """Mute somebody in a group room, so that they may read but not write.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller moderates.
@@ -748,13 +1426,46 @@ class SyncChatApi:
           InvalidInput: until has passed.
           RoomNotFound: the room does not exist, or the caller is not in it.
           MemberMuted: the caller may only read.
-          NotAllowed: the caller is no moderator, or does not outrank them.
+          NotAllowed: the caller is no moderator, does not outrank them, or names themselves.
           UserNotFound: they are not in the room.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "mute_member",
             {"room_id": room_id, "user_id": user_id, "until": until},
             MUTE_MEMBER_RESULT,
+        )
+
+    def notify(self, user_id: UUID, kind: str, *, data: Jsonable | None = None) -> NotificationsRow:
+        """Notify a person of something in the app, in a kind of its own.
+
+        For the service role. The notification reaches the person's devices in their own stream,
+        stands until the account ends, and makes no push. Repeated, it notifies again. Without
+        the header x-parley-user the project itself notifies, and actor_id is null; with it,
+        actor_id is the person a server acts as, who pays for it.
+
+        With the secret key only.
+
+        Args:
+          user_id: a person or a bot.
+          kind: a word of the app's own, for example order_shipped: a to z, 0 to 9 and _, up to
+          100 characters. mention, reply, invite, report, and words that go on from these with
+          _, are Parley's.
+          data: an object of the app's own, up to 4 KB; null is none.
+
+        Returns:
+          The notification.
+
+        Raises:
+          InvalidInput: the kind is no word, or one of Parley's, or the data are no object that
+          fits.
+          PayloadTooLarge: the data take more than 4 KB.
+          UserNotFound: there is no such open account, or the header names nobody.
+          SlowDown: the person a server acts as wrote too much at once; Retry-After tells the
+          seconds.
+        """
+        return self._calls.call(
+            "notify", {"user_id": user_id, "kind": kind, "data": data}, NOTIFY_RESULT
         )
 
     def open_direct(
@@ -769,13 +1480,16 @@ class SyncChatApi:
 
         Both people get the same room, however often and however concurrently it is opened.
 
+        Price: 20 for a new room; what add_member costs where people come into an old one again;
+        nothing to find it.
+
         Args:
           user_id: the other person, who shares a tenant with the caller.
-          tenant_id: where the room lives; left out, the tenant they have shared for the longest
-          time.
-          label: what the caller is in this room, for example tourist; kept from the first
-          opening.
-          their_label: what the other person is, for example guide.
+          tenant_id: where the room lives; left out, where they have one, else the only tenant
+          they share.
+          label: what the app calls the caller here, such as tourist, up to 40 characters; kept
+          from the first opening.
+          their_label: what the app calls the other person, such as guide, up to 40 characters.
 
         Returns:
           The room.
@@ -784,7 +1498,11 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           InvalidInput: there is no other person, or a label is not a word of up to 40
           characters.
-          UserNotFound: nobody with that id shares a tenant with the caller.
+          UserNotFound: nobody with that id shares a tenant with the caller, or one has blocked
+          the other.
+          TenantRequired: they share several tenants and have a room in none of them, or in
+          several.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "open_direct",
@@ -799,6 +1517,8 @@ class SyncChatApi:
 
     def pin_message(self, room_id: UUID, seq: int) -> PinsRow:
         """Pin a message.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller moderates, or a direct room.
@@ -815,8 +1535,56 @@ class SyncChatApi:
           NotAllowed: the caller is no moderator.
           MessageNotFound: there is no such message.
           MessageDeleted: it was deleted.
+          PayloadTooLarge: the room has too many pinned messages.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("pin_message", {"room_id": room_id, "seq": seq}, PIN_MESSAGE_RESULT)
+
+    def post_system_message(
+        self,
+        room_id: UUID,
+        body: str,
+        *,
+        about: Sequence[UUID] = (),
+        metadata: Jsonable | None = None,
+    ) -> MessagesRow:
+        """Tell a room what happened elsewhere, in one word that clients translate.
+
+        For the service role. It takes the next seq like any message, is unread for nobody and
+        notifies nobody. Repeated, it is posted again. Without the header x-parley-user the
+        project itself posts it, and sender_id is all zeros; with it, the person a server acts
+        as, who pays for it.
+
+        With the secret key only.
+
+        Args:
+          room_id: any room; for a server that acts as somebody, one they may write in.
+          body: a word of the app's own, for example order_shipped: a to z, 0 to 9 and _, up to
+          100 characters. Words that begin with member_, made_ or room_ are Parley's.
+          about: up to 50 people who are or were in the room; they are the mentions of the
+          message.
+          metadata: an object of the app's own, up to 4 KB.
+
+        Returns:
+          The message.
+
+        Raises:
+          InvalidInput: the body is no word, or one of Parley's, or the metadata are no object
+          that fits.
+          PayloadTooLarge: the metadata take more than 4 KB.
+          TooManyMentions: more than 50 people.
+          RoomNotFound: there is no such room, or the person a server acts as is not in it.
+          RoomArchived: the room can only be read.
+          UserNotFound: somebody it is about never was in the room, or the header names nobody.
+          MemberMuted: the person a server acts as may only read.
+          NotAllowed: the person a server acts as is a reader.
+          SlowDown: that person wrote too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "post_system_message",
+            {"room_id": room_id, "body": body, "about": about, "metadata": metadata},
+            POST_SYSTEM_MESSAGE_RESULT,
+        )
 
     def pull_changes(self, cursor: Cursor) -> Changes:
         """Pull what the caller may see and does not have yet.
@@ -825,24 +1593,183 @@ class SyncChatApi:
         true. A step may arrive by broadcast before a pull sees it: repeat until the number you
         were told is reached.
 
+        An answer is bounded by its rows (limit) and by its bytes (settings.pull_bytes, 1 MB),
+        and exceeds both by less than one number. A number is small: a message with its 30
+        attachments, a hundred people who came in together, or whatever else one call changed.
+        Rooms with little news come first.
+
         Args:
           cursor: {"timeline": text or null, "user": number or null, "rooms": {room_id: number
-          or null}, "window": 1 to 200, default 200, "limit": 1 to 5,000 rows, default 1,000}.
-          Only the rooms named are read; null means that the client has nothing of it and gets
-          the newest window messages, with the reactions and pins that stand.
+          or null}, "first": {room_id: seq}, "seen": text or null, "window": 1 to 200, default
+          200, "limit": 1 to 5,000 rows, default 1,000}. Only the rooms named are read; null
+          means that the client has nothing of it and gets the newest window messages, as many
+          as fit and at least one, with the reactions and pins that stand. first names, for
+          rooms in rooms, the first message the client has; such a room is always answered, and
+          tells what is unread below. seen is that of the last answer: the profiles in the
+          caller's tenants that changed since then come too, and the caller's own. Where that
+          one has another changed_xid, the caller may have come into a tenant or left one: ask
+          list_profiles for the people you know, and of those it leaves out keep only the name.
 
         Returns:
-          {"timeline", "schema", "user": {"from", "to", "rows", "dropped_rooms"}, "rooms":
-          [{"room_id", "from", "to", "rows", "reset"}], "profiles", "more"}. Where from is null,
-          rows replace what the client has; reset tells that it had something. On another
-          timeline user is null and nothing comes: compare room_checksum first. Rooms without
-          news are left out.
+          {"timeline", "schema", "user": {"from", "to", "rows", "dropped_rooms",
+          "dropped_tenants", "notifications_read_seq"}, "rooms": [{"room_id", "from", "to",
+          "rows", "reset", "older_unread", "older_mentions"}], "profiles", "seen", "more"}.
+          Where from is null, rows replace what the client has, and go on from to while more is
+          true; reset tells that it had something. dropped_tenants names tenants the caller is
+          no longer in. older_unread and older_mentions count what the caller has not read
+          before the message named in first, or before the window; exact to 99, where 100 means
+          more. On another timeline user is null and nothing comes: compare room_checksum first.
+          Rooms without news are left out, unless first names them. What ended with something
+          else is not told again: drop the reactions, the pin and the notifications of a
+          tombstone, everything about messages up to rooms.floor_seq and up to cleared_seq of
+          the caller's preferences, the notifications about a room from before the last joining
+          or leaving, and those of a mention that its message, at message_rev or later, does not
+          hold. Of several about one mention the newest stands. Notifications up to
+          notifications_read_seq are read.
 
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: it is not a cursor.
+          ReplicaBehind: a read replica was asked that lacks what the cursor has; ask the
+          primary.
         """
-        return self._calls.call("pull_changes", {"cursor": cursor}, PULL_CHANGES_RESULT)
+        return self._calls.read("pull_changes", {"cursor": cursor}, PULL_CHANGES_RESULT)
+
+    def pull_table(self, name: str, cursor: Jsonable) -> Json:
+        """Pull the rows of a streamed table that the caller does not have yet.
+
+        The rows are read as the caller, under the policies of the table. Apply what an owner
+        got and its cursor in one local transaction, and pull again while more is true.
+
+        Args:
+          name: the table with its schema, for example public.payments.
+          cursor: {"timeline": of the last answer, "where": {column: value, list of values or
+          null}, "newest": {"column", "days"}, "limit": rows in an answer, 1 to 5,000, default
+          1,000, "owners": {owner_id: cursor}}. All may be left out. where and newest keep a
+          part of the table only; without newest rows of any age come. The cursors of owners are
+          those of earlier answers; an owner that is not named is fetched from the beginning.
+
+        Returns:
+          {"timeline", "table": {"name", "owner", "owner_column", "key", "columns": {column:
+          type}}, "owners": [{"owner_id", "reset", "rows": [{"tag", "row"}], "gone": [tag],
+          "cursor", "more", "fetched", "about"}], "dropped": [owner_id], "more"}. Owners without
+          news are left out. Where reset is true, first drop all rows of this owner. Rows
+          replace those of the same tag. gone are rows that were deleted, moved to another
+          owner, or may not be seen any more: drop those that you hold of this owner. A tag is a
+          keyed hash, so it tells nobody the key of a row that they may not see. dropped are
+          owners in the cursor that are not the caller's any more. While the first fetch goes
+          on, fetched counts its rows; about, on its first page, counts all, up to 100,000.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          NotAllowed: a server asks with the secret key.
+          TableNotFound: no such table is streamed.
+          InvalidInput: it is not a cursor, or names a column that the caller may not read.
+          ReplicaBehind: a read replica was asked that lacks what the cursor has; ask the
+          primary.
+        """
+        return self._calls.read("pull_table", {"name": name, "cursor": cursor}, PULL_TABLE_RESULT)
+
+    def read_held(
+        self, hold_id: UUID, *, before: Jsonable | None = None, page_size: int = 50
+    ) -> list[HeldBody]:
+        """Read what a hold has kept of messages that were changed or destroyed.
+
+        For the service role. Each page that is read is added to the audit. What a message says
+        now is read in the table messages.
+
+        With the secret key only.
+
+        Args:
+          hold_id: a hold that stands.
+          before: {"room_id", "seq", "rev"} of the last row of the page before; null begins.
+          page_size: 1 to 200 rows.
+
+        Returns:
+          A row for each text that was replaced or destroyed, by room, newest message first. Its
+          files are still in the bucket chat-attachments; the secret key reads them.
+
+        Raises:
+          HoldNotFound: there is no such hold, or it was released.
+          InvalidInput: before is not the key of a row, or the page size is out of range.
+        """
+        return self._calls.call(
+            "read_held",
+            {"hold_id": hold_id, "before": before, "page_size": page_size},
+            READ_HELD_RESULT,
+        )
+
+    def register_device(
+        self,
+        device_id: str,
+        platform: DevicesPlatform,
+        *,
+        push_provider: DevicesPushProvider | None = None,
+        push_token: str | None = None,
+        app_version: str | None = None,
+        public_key: str | None = None,
+    ) -> DevicesRow:
+        """Register the device the caller reads on, so that push can reach it.
+
+        Call it at every start of the app, because providers change tokens. A token belongs to
+        the account that registered it last: when somebody else signs in on a phone, the phone
+        gets their pushes only. People have at most 20 devices; the one that was registered
+        longest ago gives way to a new one.
+
+        Price: 1.
+
+        Args:
+          device_id: up to 200 characters, made up by the client once per installation.
+          platform: ios, android or web.
+          push_provider: expo, fcm or web; needed with a token.
+          push_token: up to 4 KB. For expo and fcm it is the token, for web the subscription as
+          JSON. What is left out stays as it is; '' takes the token away.
+          app_version: up to 40 characters; what is left out stays as it is, '' clears it.
+          public_key: up to 4 KB, what others encrypt for this device with; who shares a room
+          with the caller reads it with list_device_keys. What is left out stays as it is, ''
+          clears it.
+
+        Returns:
+          The device, without its token.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: a value is not as described, or the endpoint is not on a host of
+          push_hosts.
+          PayloadTooLarge: the token or the key has more than 4 KB.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "register_device",
+            {
+                "device_id": device_id,
+                "platform": platform,
+                "push_provider": push_provider,
+                "push_token": push_token,
+                "app_version": app_version,
+                "public_key": public_key,
+            },
+            REGISTER_DEVICE_RESULT,
+        )
+
+    def release_hold(self, hold_id: UUID) -> Hold:
+        """End a hold, so that what people and retention asked for happens.
+
+        For the service role. What no other hold keeps goes with the next maintenance, files
+        included. It is added to the audit.
+
+        With the secret key only.
+
+        Args:
+          hold_id: the hold.
+
+        Returns:
+          The hold; unchanged when it was released already.
+
+        Raises:
+          HoldNotFound: there is no such hold.
+        """
+        return self._calls.call("release_hold", {"hold_id": hold_id}, RELEASE_HOLD_RESULT)
 
     def remove_member(
         self, room_id: UUID, user_id: UUID, *, reason: str | None = None
@@ -850,6 +1777,8 @@ class SyncChatApi:
         """Remove somebody from a group room.
 
         From this number on they get nothing of the room, not even over an open socket.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller moderates.
@@ -867,6 +1796,7 @@ class SyncChatApi:
           UserNotFound: they are not in the room.
           LastOwner: the caller leaves as the last owner.
           InvalidInput: the reason holds control characters.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "remove_member",
@@ -877,20 +1807,25 @@ class SyncChatApi:
     def remove_reaction(self, room_id: UUID, seq: int, emoji: str) -> ReactionsRow | None:
         """Take a reaction back.
 
+        Price: as many as a small room has members, 1 in a large one.
+
         Args:
           room_id: a room the caller is in.
           seq: a message in it.
-          emoji: as it was added.
+          emoji: the same character, however it is spelled.
 
         Returns:
-          The reaction, with removed_at; unchanged when it was gone, all null when it never was.
+          The reaction, with removed_at; unchanged when it was gone, all null when it never was
+          or the message was deleted.
 
         Raises:
           SignInRequired: nobody is signed in.
+          InvalidInput: emoji is not one character.
           RoomNotFound: the room does not exist, or the caller is not in it.
           RoomArchived: the room can only be read.
           MemberMuted: the caller may only read.
           MessageNotFound: there is no such message.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "remove_reaction",
@@ -901,18 +1836,22 @@ class SyncChatApi:
     def remove_tenant_member(self, tenant_id: UUID, user_id: UUID) -> TenantMembersRow:
         """Remove somebody from a tenant and from all of its rooms.
 
+        Price: 10.
+
         Args:
-          tenant_id: a tenant the caller administers.
-          user_id: who goes; the caller's own id leaves it.
+          tenant_id: a tenant the caller administers; owners remove everybody, admins remove
+          members.
+          user_id: the person to remove; with their own id the caller leaves.
 
         Returns:
           Their former place, with removed_at.
 
         Raises:
           SignInRequired: nobody is signed in.
-          NotAllowed: the caller is not in it, or the role is too low for this.
+          NotAllowed: the caller is not in the tenant, or the role is too low for this.
           UserNotFound: they are not in the tenant.
           LastOwner: the tenant would be left without an owner.
+          SlowDown: too much at once.
         """
         return self._calls.call(
             "remove_tenant_member",
@@ -920,8 +1859,116 @@ class SyncChatApi:
             REMOVE_TENANT_MEMBER_RESULT,
         )
 
+    def report_message(self, room_id: UUID, seq: int, reason: str) -> ReportsRow:
+        """Report a message to moderators of the room and admins of the tenant.
+
+        The report keeps what the message says now. People report in archived rooms too, and
+        while they are muted. A notification of the kind report tells the caller how it ends.
+
+        Price: 20.
+
+        Args:
+          room_id: a room the caller is in.
+          seq: a message that somebody else wrote.
+          reason: up to 500 characters.
+
+        Returns:
+          The report; the one that is open, where the caller has reported the message before.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          RoomNotFound: the room does not exist, or the caller is not in it.
+          MessageNotFound: there is no such message.
+          MessageDeleted: it was deleted.
+          InvalidInput: there is no reason or too long a one, or the caller wrote the message.
+          PayloadTooLarge: too many reports of the caller are open.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "report_message",
+            {"room_id": room_id, "seq": seq, "reason": reason},
+            REPORT_MESSAGE_RESULT,
+        )
+
+    def report_user(
+        self, user_id: UUID, reason: str, *, tenant_id: UUID | None = None
+    ) -> ReportsRow:
+        """Report a person to the admins of a tenant.
+
+        A notification of the kind report tells the caller how it ends.
+
+        Price: 20.
+
+        Args:
+          user_id: somebody who shares a tenant with the caller, blocked or not.
+          reason: up to 500 characters.
+          tenant_id: to whose admins it goes; left out, the only tenant they share.
+
+        Returns:
+          The report; the one that is open, where the caller has reported them before.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          UserNotFound: nobody with that id shares a tenant with the caller.
+          TenantRequired: they share several tenants.
+          InvalidInput: there is no reason or too long a one, or the caller names themselves.
+          PayloadTooLarge: too many reports of the caller are open.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "report_user",
+            {"user_id": user_id, "reason": reason, "tenant_id": tenant_id},
+            REPORT_USER_RESULT,
+        )
+
+    def resolve_report(self, tenant_id: UUID, report_id: UUID, resolution: str) -> ReportsRow:
+        """Close a report, and tell the person who reported what was done.
+
+        Price: 2.
+
+        Args:
+          tenant_id: its tenant.
+          report_id: a report that the caller deals with, as list_reports lists them.
+          resolution: what was done, up to 500 characters. The person who reported reads it.
+
+        Returns:
+          The report; unchanged when somebody has resolved it already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          ReportNotFound: there is no such report, or the caller does not deal with it.
+          InvalidInput: the resolution is empty or too long.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "resolve_report",
+            {"tenant_id": tenant_id, "report_id": report_id, "resolution": resolution},
+            RESOLVE_REPORT_RESULT,
+        )
+
+    def retire_bot(self, user_id: UUID) -> ProfilesRow:
+        """Close a bot for good; its messages stay, under its name.
+
+        For the service role. From then on nobody acts as it, and maintenance takes it out of
+        its rooms and tenants; an office it held passes on to a person.
+
+        With the secret key only.
+
+        Args:
+          user_id: a bot.
+
+        Returns:
+          The profile, with closed_at; unchanged when it was closed before.
+
+        Raises:
+          UserNotFound: there is no such bot.
+        """
+        return self._calls.call("retire_bot", {"user_id": user_id}, RETIRE_BOT_RESULT)
+
     def revoke_invite(self, room_id: UUID, invite_id: UUID) -> InvitesRow:
         """End an invite before its time.
+
+        Price: 1.
 
         Args:
           room_id: a room the caller moderates.
@@ -936,9 +1983,34 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator.
           InviteNotFound: the room has no such invite.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "revoke_invite", {"room_id": room_id, "invite_id": invite_id}, REVOKE_INVITE_RESULT
+        )
+
+    def revoke_tenant_invite(self, tenant_id: UUID, invite_id: UUID) -> TenantInvitesRow:
+        """End an invite into a tenant before its time.
+
+        Price: 10.
+
+        Args:
+          tenant_id: a tenant the caller administers.
+          invite_id: as create_tenant_invite returned it.
+
+        Returns:
+          The invite, with removed_at; unchanged when it was revoked already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          NotAllowed: the caller is not in the tenant, or the role is too low for this.
+          InviteNotFound: the tenant has no such invite.
+          SlowDown: too much at once.
+        """
+        return self._calls.call(
+            "revoke_tenant_invite",
+            {"tenant_id": tenant_id, "invite_id": invite_id},
+            REVOKE_TENANT_INVITE_RESULT,
         )
 
     def room_checksum(self, room_id: UUID, from_seq: int) -> Checksum:
@@ -959,7 +2031,7 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           RoomNotFound: the room does not exist, or the caller is not in it.
         """
-        return self._calls.call(
+        return self._calls.read(
             "room_checksum", {"room_id": room_id, "from_seq": from_seq}, ROOM_CHECKSUM_RESULT
         )
 
@@ -971,7 +2043,24 @@ class SyncChatApi:
         With the secret key only.
 
         Returns:
-          {"memberships_ended": rooms that closed accounts have left}.
+          {"accounts_opened": people who had signed up before Parley came, and can take part
+          now, "memberships_ended": rooms that closed accounts have left, "places_ended":
+          tenants that they have left, "devices_dropped": their devices, "pushes_dropped":
+          messages that nobody claimed pushes of within 24 hours, "sends_forgotten": retries of
+          purged messages that are not recognized any more, "files_given_up": files that were
+          uploaded and are held by no message after a day, "checks_forgotten": content checks of
+          a week ago that failed or were slow, "losses_forgotten": notes of broadcasts that were
+          lost a week ago, "table_notes_folded": notes of changes in streamed tables that later
+          ones made shorter, "table_notes_dropped": such notes of settings.keep_changes ago,
+          "messages_purged": messages that have had the days their room or tenant keeps them,
+          "removed_rows_dropped": reactions and pins that were taken back 90 days ago,
+          "edits_dropped": earlier texts of messages, after settings.keep_edits,
+          "invites_dropped": invites that ended 90 days ago, "traces_dropped": leases of
+          presence and settled pushes of 90 days ago, and buckets that are full, "rows_erased":
+          rows of people who are erased, or 1 where it only got further, "held_texts_dropped":
+          what released holds had kept, "audit_entries_dropped": entries older than
+          settings.keep_audit, "audit_entries_sealed": entries that got their place in the
+          chain}.
         """
         return self._calls.call("run_maintenance", {}, RUN_MAINTENANCE_RESULT)
 
@@ -986,28 +2075,67 @@ class SyncChatApi:
         """Find messages by their words, the newest first.
 
         Case, accents and the signs between words do not matter, so links, addresses and names
-        of files are found whole and by their parts. The last word may be incomplete.
+        of files are found whole and by their parts. The last word may be incomplete from its
+        second letter on; a single letter is found as a word of its own. Text in scripts without
+        spaces is found by any part of it, and an emoji like a word. Opaque rooms are not
+        searched.
 
         Args:
-          query: 1 to 500 characters; "two words" as a phrase, or, and - to leave out.
+          query: 1 to 500 characters, at most 10 different words; "two words" as a phrase, or,
+          and - to leave out.
           room_id: only this room; left out, all rooms the caller is in.
           before: {"created_at", "room_id", "seq"} of the last message of the page before.
-          page_size: 1 to 200 messages.
+          page_size: 1 to 200 messages. A page may be shorter, because it is bounded by bytes as
+          well, and by 128 KB of text: go on from its last row until a page is empty.
 
         Returns:
-          Per match: the message, its rank, and a snippet of plain text with «found» words
-          marked. Of each room the newest 1,000 matches are considered.
+          Per match: the message, its rank (how much of it is what was looked for, from 0 to 1),
+          and a snippet of plain text with «found» words marked.
 
         Raises:
           SignInRequired: nobody is signed in.
-          InvalidInput: the query is empty or too long, or before or the page size is not as
-          described.
+          InvalidInput: the query is empty, too long or has too many words, or before or the
+          page size is not as described.
           RoomNotFound: the room does not exist, or the caller is not in it.
         """
-        return self._calls.call(
+        return self._calls.read(
             "search_messages",
             {"query": query, "room_id": room_id, "before": before, "page_size": page_size},
             SEARCH_MESSAGES_RESULT,
+        )
+
+    def search_profiles(
+        self, query: str, *, tenant_id: UUID | None = None, page_size: int = 20
+    ) -> list[ProfilesRow]:
+        """Find people of the caller's tenants by a word of their name.
+
+        The beginning of any word is enough. Case, accents and the signs between words do not
+        matter, and what is written without spaces is found from any of its characters on. Bots
+        are found too; closed accounts are not, nor people with whom the caller has a block, in
+        either direction.
+
+        Where the setting people_are_findable is off, which it is at first, nobody is found.
+
+        Args:
+          query: up to 80 characters, with one letter or digit at least; several words stand in
+          the name one after the other.
+          tenant_id: only people of this tenant; left out, of all tenants the caller is in. Of a
+          tenant that the caller is not in nobody is found.
+          page_size: 1 to 200 people. A page may be shorter, because it is bounded by bytes as
+          well: type more of the name to find the others.
+
+        Returns:
+          Profiles, by the name from the word on that was found; the caller may be among them.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: the query is longer than a name, shows nothing or holds control
+          characters, or the page size is out of range.
+        """
+        return self._calls.read(
+            "search_profiles",
+            {"query": query, "tenant_id": tenant_id, "page_size": page_size},
+            SEARCH_PROFILES_RESULT,
         )
 
     def send_message(
@@ -1020,37 +2148,52 @@ class SyncChatApi:
         mentions: Sequence[UUID] = (),
         mention_all: bool = False,
         attachments: Jsonable = LEFT_OUT,
+        metadata: Jsonable | None = None,
     ) -> MessagesRow:
         """Send a message to a room.
 
         Call it again with the same arguments after any failure: it sends once.
+
+        Price: 1, and 1 for every 4 KB of body, attachments and metadata that it brings to a
+        member of a small room, or to a large room as a whole, and 1 for everybody it notifies.
 
         Args:
           room_id: a room the caller is in.
           body: up to 8,000 characters, kept as typed; empty only with an attachment.
           client_id: a uuid made by the client for this message.
           reply_to: the seq of the message it answers.
-          mentions: up to 50 people; who is not in the room is left out.
+          mentions: up to 50 people; those who are not in the room are left out.
           mention_all: true calls everybody; moderators and up.
-          attachments: up to 30 objects, 16 KB together.
+          attachments: up to 30 objects, 16 KB together, nested at most 16 deep with at most 200
+          values, keys of 64 characters and numbers of 20 digits. One with a path is a file in
+          the bucket chat-attachments that the caller has uploaded to this room and not sent
+          yet; it may say name, mime_type, size, width, height, duration and blurhash. Others
+          are the app's own.
+          metadata: an object of the app's own, up to 4 KB, made like the attachments. Search
+          does not look at it.
 
         Returns:
           The message with its seq; for a retry, the message as it is now.
 
         Raises:
           SignInRequired: nobody is signed in.
-          InvalidInput: there is no client_id, or nothing to send.
+          InvalidInput: there is no client_id, nothing to send, or an attachment or the metadata
+          are not as described.
           MessageTooLong: more than 8,000 characters.
           TooManyMentions: more than 50 people.
-          PayloadTooLarge: more than 30 attachments or 16 KB.
+          PayloadTooLarge: more than 30 attachments or 16 KB of them, more than 4 KB of
+          metadata, or a file that is too large.
           RoomNotFound: the room does not exist, or the caller is not in it.
           MessageIdReused: the client_id belongs to another message of the caller.
           MessageDeleted: it was sent, and retention has removed it.
           RoomArchived: the room can only be read.
           MemberMuted: the caller may only read.
-          NotAllowed: readers do not send, and members do not call everybody.
+          NotAllowed: readers do not send, members do not call everybody, and nobody sends into
+          a direct room with a closed account or a block.
           MessageNotFound: there is no message reply_to.
-          SlowDown: slow mode, or too many messages at once; Retry-After tells the seconds.
+          FileNotFound: there is no file at a path that the caller may send.
+          MessageRefused: the project's own rule about content is against it.
+          SlowDown: slow mode, or too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "send_message",
@@ -1062,6 +2205,7 @@ class SyncChatApi:
                 "mentions": mentions,
                 "mention_all": mention_all,
                 "attachments": attachments,
+                "metadata": metadata,
             },
             SEND_MESSAGE_RESULT,
         )
@@ -1073,10 +2217,12 @@ class SyncChatApi:
         room waits too, so that nothing is overtaken. Call it again with the same items after
         any failure.
 
+        Price: what each message that is sent would cost alone.
+
         Args:
           items: up to 200 objects in up to 50 rooms, with the arguments of send_message:
           room_id, client_id, body, and where they apply reply_to, mentions, mention_all,
-          attachments.
+          attachments, metadata.
 
         Returns:
           Per item, in their order: client_id and outcome: sent or duplicate with the message,
@@ -1090,14 +2236,42 @@ class SyncChatApi:
         """
         return self._calls.call("send_messages", {"items": items}, SEND_MESSAGES_RESULT)
 
+    def set_hold(self, kind: str, target_id: UUID, reason: str) -> Hold:
+        """Keep what messages say, whatever becomes of them, until it is released.
+
+        For the service role. People notice nothing: they edit and delete as before and see the
+        result, retention and erasure go on, and what is destroyed is kept aside for read_held.
+        What was destroyed before is not brought back. The call waits for edits and deletions
+        that have begun. It is added to the audit.
+
+        With the secret key only.
+
+        Args:
+          kind: room, person (everything they wrote) or tenant.
+          target_id: which.
+          reason: why, up to 500 characters. It is kept with the hold; the audit does not repeat
+          it.
+
+        Returns:
+          The hold; the same one for the same target and reason while it stands.
+
+        Raises:
+          InvalidInput: there is no such room, person or tenant, or no reason.
+        """
+        return self._calls.call(
+            "set_hold", {"kind": kind, "target_id": target_id, "reason": reason}, SET_HOLD_RESULT
+        )
+
     def set_member_role(
         self, room_id: UUID, user_id: UUID, role: RoomMembersRole
     ) -> RoomMembersRow:
-        """Change what somebody is in a group room.
+        """Change somebody's role in a group room.
 
-        Admins change who is below them, to roles below their own. Owners change everybody,
+        Admins change people below them, to roles below their own. Owners change everybody,
         other owners included; to hand a room over, make somebody owner and step down. Everybody
         may step down.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller administers.
@@ -1115,7 +2289,8 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           NotAllowed: the caller's role is too low for this, or it is a direct room.
           UserNotFound: they are not in the room.
-          LastOwner: the room would be left without an owner.
+          LastOwner: no other owner could act in the room.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "set_member_role",
@@ -1131,10 +2306,13 @@ class SyncChatApi:
         snoozed_until: dt.datetime | None = None,
         archived: bool | None = None,
         pinned: bool | None = None,
+        marked_unread: bool | None = None,
     ) -> RoomPreferencesRow:
         """Set how the caller wants a room.
 
         What is left out or null stays as it is.
+
+        Price: 1.
 
         Args:
           room_id: a room the caller is in.
@@ -1143,6 +2321,8 @@ class SyncChatApi:
           ends it.
           archived: true puts the room away on the start screen.
           pinned: true keeps it on top.
+          marked_unread: true shows it as unread, whatever was read; mark_read up to its newest
+          message ends that, and no mark moves back.
 
         Returns:
           The preferences; the defaults, with the number 0, while nothing else was ever set.
@@ -1151,6 +2331,7 @@ class SyncChatApi:
           SignInRequired: nobody is signed in.
           InvalidInput: notify is none of the three.
           RoomNotFound: the room does not exist, or the caller is not in it.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "set_room_preferences",
@@ -1160,12 +2341,88 @@ class SyncChatApi:
                 "snoozed_until": snoozed_until,
                 "archived": archived,
                 "pinned": pinned,
+                "marked_unread": marked_unread,
             },
             SET_ROOM_PREFERENCES_RESULT,
         )
 
+    def set_tenant_member_role(
+        self, tenant_id: UUID, user_id: UUID, role: TenantMembersRole
+    ) -> TenantMembersRow:
+        """Change somebody's role in a tenant.
+
+        Owners change everybody, other owners included; to hand a tenant over, make somebody
+        owner and step down. Everybody may step down.
+
+        Price: 10.
+
+        Args:
+          tenant_id: a tenant the caller owns.
+          user_id: somebody in it; the caller's own id steps down.
+          role: owner, admin or member.
+
+        Returns:
+          Their place in the tenant; unchanged when the role is the same.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: there is no such role.
+          NotAllowed: the caller is not in the tenant, or the role is too low for this.
+          UserNotFound: they are not in the tenant.
+          LastOwner: the tenant would be left without an owner.
+          SlowDown: too much at once.
+        """
+        return self._calls.call(
+            "set_tenant_member_role",
+            {"tenant_id": tenant_id, "user_id": user_id, "role": role},
+            SET_TENANT_MEMBER_ROLE_RESULT,
+        )
+
+    def take_report(self, tenant_id: UUID, report_id: UUID) -> ReportsRow:
+        """Say that the caller deals with a report now.
+
+        Others see who took it up first, and when. It binds nobody: they may resolve it all the
+        same. Nobody is notified.
+
+        Price: 1.
+
+        Args:
+          tenant_id: its tenant.
+          report_id: a report that the caller deals with, as list_reports lists them.
+
+        Returns:
+          The report, with taken_at and taken_by; unchanged when somebody has taken it up or
+          resolved it already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          ReportNotFound: there is no such report, or the caller does not deal with it.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "take_report", {"tenant_id": tenant_id, "report_id": report_id}, TAKE_REPORT_RESULT
+        )
+
+    def tenant_stats(self, tenant_id: UUID) -> TenantNumbers:
+        """Count what is in a tenant.
+
+        Args:
+          tenant_id: a tenant that the caller owns or administers.
+
+        Returns:
+          Places, rooms that are open, archived, and active within 24 hours, messages, open
+          reports, and the age of the oldest of these.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          NotAllowed: the caller is no owner or admin of the tenant, or there is none.
+        """
+        return self._calls.read("tenant_stats", {"tenant_id": tenant_id}, TENANT_STATS_RESULT)
+
     def unarchive_room(self, room_id: UUID) -> RoomsRow:
         """Open an archived room again.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller administers.
@@ -1178,15 +2435,19 @@ class SyncChatApi:
           RoomNotFound: the room does not exist, or the caller is not in it.
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no admin of it, or it is a direct room.
+          PayloadTooLarge: the person who created it has too many open rooms.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call("unarchive_room", {"room_id": room_id}, UNARCHIVE_ROOM_RESULT)
 
     def unban_member(self, room_id: UUID, user_id: UUID) -> BansRow:
         """Lift a ban; it lets them come back and does not bring them back.
 
+        Price: as many as a small room has members, 1 in a large one.
+
         Args:
           room_id: a room the caller moderates.
-          user_id: who was banned.
+          user_id: the person whose ban is lifted.
 
         Returns:
           The ban, with removed_at; unchanged when it was lifted already.
@@ -1197,13 +2458,62 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator.
           UserNotFound: nobody with that id was banned.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "unban_member", {"room_id": room_id, "user_id": user_id}, UNBAN_MEMBER_RESULT
         )
 
+    def unban_tenant_member(self, tenant_id: UUID, user_id: UUID) -> TenantBansRow:
+        """Lift a ban from a tenant; it does not bring anybody back.
+
+        Price: 10.
+
+        Args:
+          tenant_id: a tenant the caller administers.
+          user_id: the person whose ban is lifted.
+
+        Returns:
+          The ban, with removed_at; unchanged when it was lifted already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          NotAllowed: the caller is not in the tenant, or the role is too low for this.
+          UserNotFound: nobody with that id was banned.
+          SlowDown: too much at once.
+        """
+        return self._calls.call(
+            "unban_tenant_member",
+            {"tenant_id": tenant_id, "user_id": user_id},
+            UNBAN_TENANT_MEMBER_RESULT,
+        )
+
+    def unblock_user(self, user_id: UUID) -> BlocksRow:
+        """Lift a block of one's own.
+
+        A direct room that they have takes messages again, unless the other person has blocked
+        the caller.
+
+        Price: 1, and 2 for each direct room that they have.
+
+        Args:
+          user_id: somebody whom the caller has blocked.
+
+        Returns:
+          The block, with removed_at; unchanged if it was lifted already.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          InvalidInput: the caller names themselves, or nobody.
+          UserNotFound: the caller never blocked anybody with that id.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call("unblock_user", {"user_id": user_id}, UNBLOCK_USER_RESULT)
+
     def unmute_member(self, room_id: UUID, user_id: UUID) -> RoomMembersRow:
         """Lift a mute.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller moderates.
@@ -1218,6 +2528,7 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator, or does not outrank them.
           UserNotFound: they are not in the room.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "unmute_member", {"room_id": room_id, "user_id": user_id}, UNMUTE_MEMBER_RESULT
@@ -1226,12 +2537,15 @@ class SyncChatApi:
     def unpin_message(self, room_id: UUID, seq: int) -> PinsRow | None:
         """Unpin a message.
 
+        Price: as many as a small room has members, 1 in a large one.
+
         Args:
           room_id: a room the caller moderates, or a direct room.
           seq: a message in it.
 
         Returns:
-          The pin, with removed_at; unchanged when it was gone, all null when it never was.
+          The pin, with removed_at; unchanged when it was gone, all null when it never was or
+          the message was deleted.
 
         Raises:
           SignInRequired: nobody is signed in.
@@ -1240,9 +2554,31 @@ class SyncChatApi:
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no moderator.
           MessageNotFound: there is no such message.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "unpin_message", {"room_id": room_id, "seq": seq}, UNPIN_MESSAGE_RESULT
+        )
+
+    def unregister_device(self, device_id: str) -> bool:
+        """Forget a device of the caller, so that no push reaches it any more.
+
+        Call it before signing out, while the token still stands.
+
+        Price: 1.
+
+        Args:
+          device_id: as it was registered.
+
+        Returns:
+          True; false when there was no such device.
+
+        Raises:
+          SignInRequired: nobody is signed in.
+          SlowDown: too much at once; Retry-After tells the seconds.
+        """
+        return self._calls.call(
+            "unregister_device", {"device_id": device_id}, UNREGISTER_DEVICE_RESULT
         )
 
     def update_profile(
@@ -1251,13 +2587,19 @@ class SyncChatApi:
         display_name: str | None = None,
         avatar_path: str | None = None,
         label: str | None = None,
+        metadata: Jsonable | None = None,
+        share_presence: bool | None = None,
     ) -> ProfilesRow:
         """Change the caller's profile; what is left out or null stays as it is.
 
+        Price: 1; with a display_name as many as the caller is in tenants.
+
         Args:
           display_name: 1 to 80 characters.
-          avatar_path: a path in storage; '' clears it.
+          avatar_path: a path in storage, up to 500 characters; '' clears it.
           label: any word of the app, up to 40 characters; '' clears it.
+          metadata: an object of the app's own, up to 4 KB; {} clears it.
+          share_presence: false hides when the caller is online; they still see others.
 
         Returns:
           The profile.
@@ -1265,10 +2607,18 @@ class SyncChatApi:
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: a value is not as described, or holds control characters.
+          PayloadTooLarge: the metadata take more than 4 KB.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "update_profile",
-            {"display_name": display_name, "avatar_path": avatar_path, "label": label},
+            {
+                "display_name": display_name,
+                "avatar_path": avatar_path,
+                "label": label,
+                "metadata": metadata,
+                "share_presence": share_presence,
+            },
             UPDATE_PROFILE_RESULT,
         )
 
@@ -1282,17 +2632,25 @@ class SyncChatApi:
         retain_days: int | None = None,
         history: RoomsHistory | None = None,
         default_role: RoomsDefaultRole | None = None,
+        metadata: Jsonable | None = None,
     ) -> RoomsRow:
-        """Change a group room; what is left out or null stays as it is.
+        """Change a group room; arguments that are left out or null change nothing.
+
+        Price: as many as a small room has members, 1 in a large one.
 
         Args:
           room_id: a room the caller administers.
           name: 1 to 120 characters.
           topic: up to 500 characters; '' clears it.
-          slow_mode_seconds: between two messages of one person; 0 switches it off.
-          retain_days: how long messages are kept; 0 keeps them for good.
-          history: all or since_join; counts for who joins from now on.
-          default_role: member or reader; counts for who joins from now on.
+          slow_mode_seconds: up to 86,400 between two messages, or edits, of one person below
+          moderator; 0 switches it off. Whatever it was before, the next message may come so
+          long after the last; where it was off, that one counts if it is among the newest
+          10,000 messages and edits of the room.
+          retain_days: up to 36,500, how many days messages are kept; 0 is as long as the tenant
+          says. They go in the night after.
+          history: all or since_join; applies to people who join from now on.
+          default_role: member or reader; applies to people who join from now on.
+          metadata: an object of the app's own, up to 4 KB; {} clears it.
 
         Returns:
           The room.
@@ -1300,10 +2658,12 @@ class SyncChatApi:
         Raises:
           SignInRequired: nobody is signed in.
           InvalidInput: a value is not as described.
+          PayloadTooLarge: the metadata take more than 4 KB.
           RoomNotFound: the room does not exist, or the caller is not in it.
           RoomArchived: the room can only be read.
           MemberMuted: the caller may only read.
           NotAllowed: the caller is no admin of it, or it is a direct room.
+          SlowDown: too much at once; Retry-After tells the seconds.
         """
         return self._calls.call(
             "update_room",
@@ -1315,6 +2675,38 @@ class SyncChatApi:
                 "retain_days": retain_days,
                 "history": history,
                 "default_role": default_role,
+                "metadata": metadata,
             },
             UPDATE_ROOM_RESULT,
         )
+
+    def verify_audit(self, *, known_head: str | None = None) -> Json:
+        """Check the chain of the audit, and whether it still contains a head.
+
+        For the service role. Whoever owns the database can change entries and compute the chain
+        anew. Only a head that was kept elsewhere shows that.
+
+        With the secret key only.
+
+        Args:
+          known_head: "<seq>:<hash>" as it was given away before; null checks the chain alone.
+
+        Returns:
+          {"is_intact": every entry follows from the one before, "broken_at": the seq of the
+          first that does not, "entries", "first_seq", "head": the newest head,
+          "contains_known_head": true, false where history was changed since, null where none
+          was asked for or retention took the entry away}.
+
+        Raises:
+          InvalidInput: known_head is no head.
+        """
+        return self._calls.call("verify_audit", {"known_head": known_head}, VERIFY_AUDIT_RESULT)
+
+    def version(self) -> Version:
+        """Tell which version of Parley the database has, and whom it serves.
+
+        Returns:
+          {"version", "lowest_client"}: the version of the schema, and the oldest version of the
+          clients that may use it. list_heads returns both as well.
+        """
+        return self._calls.read("version", {}, VERSION_RESULT)

@@ -3,14 +3,20 @@
 ParleyError                      any expected failure
 ├── ApiError                     the API refused a call for a reason without a class
 │   ├── Unreachable              the API did not answer
+│   ├── AnswerRefused            the API answered, and the answer makes no sense
 │   ├── InvalidInput             an argument is not as described
+│   ├── TenantRequired           several tenants would do
 │   ├── SignInRequired           nobody is signed in
 │   ├── NotAllowed               the role is too low
 │   ├── MemberMuted              the caller may only read
 │   ├── RoomNotFound             absent, or not the caller's
 │   ├── MessageNotFound          absent, or not for the caller
 │   ├── UserNotFound             absent, or out of the caller's sight
+│   ├── FileNotFound             no file that the caller may send
 │   ├── InviteNotFound           no invite has this token or id
+│   ├── ReportNotFound           absent, or not the caller's to deal with
+│   ├── HoldNotFound             no legal hold has this id, or it was released
+│   ├── TableNotFound            no table of this name travels
 │   ├── MessageIdReused          the client_id belongs to another message
 │   ├── EditConflict             somebody edited the message meanwhile
 │   ├── LastOwner                nobody would own it any more
@@ -19,11 +25,18 @@ ParleyError                      any expected failure
 │   ├── MessageTooLong           a body has too many characters
 │   ├── TooManyMentions          a message mentions too many people
 │   ├── PayloadTooLarge          a list or an object is too big
+│   ├── MessageRefused           the project's own rule is against the content
 │   ├── RoomArchived             the room can only be read
-│   └── SlowDown                 too many at once; retry_after says how long
+│   ├── SlowDown                 too much at once; retry_after says how long
+│   └── ReplicaBehind            a read replica lacks what the caller has seen
 ├── CatalogUnreadable            types cannot be generated from this database
 ├── SeedRefused                  the database took none of the seeded data
 ├── ImportRefused                a file or the database stopped an import
+├── InstallRefused               Parley cannot be put into this project
+├── AuditUnreadable              the audit cannot be read, or was changed
+├── NotInstalled                 the project has no Parley
+├── UpgradeRefused               nothing leads on from what a project or database has
+├── UninstallRefused             something of the adopter's hangs on Parley
 ├── TypesStale                   generated files are not what the database would make of them
 └── StackError                   the local stack cannot do what was asked
     ├── AlreadyRunning           a stack already uses this state folder
@@ -94,8 +107,19 @@ class Unreachable(ApiError, slug="unreachable", status=503):
     """The API did not answer: there is no network, or the server is away."""
 
 
+class AnswerRefused(ApiError, slug="answer_refused", status=502):
+    """The API answered with something that makes no sense; nothing of it was used.
+
+    The same call may well succeed later.
+    """
+
+
 class InvalidInput(ApiError, slug="invalid_input", status=400):
     """An argument is not as described: empty, too long, of the wrong kind or out of bounds."""
+
+
+class TenantRequired(ApiError, slug="tenant_required", status=400):
+    """Several tenants would do; the call has to name one with ``tenant_id``."""
 
 
 class SignInRequired(ApiError, slug="sign_in_required", status=401):
@@ -114,6 +138,10 @@ class RoomNotFound(ApiError, slug="room_not_found", status=404):
     """The room does not exist, or the caller is not in it; both look the same."""
 
 
+class FileNotFound(ApiError, slug="file_not_found", status=404):
+    """There is no file at this path that you may send with a message to this room."""
+
+
 class MessageNotFound(ApiError, slug="message_not_found", status=404):
     """The message does not exist, or the caller may not see it; both look the same."""
 
@@ -124,6 +152,18 @@ class UserNotFound(ApiError, slug="user_not_found", status=404):
 
 class InviteNotFound(ApiError, slug="invite_not_found", status=404):
     """No invite has this token or id."""
+
+
+class ReportNotFound(ApiError, slug="report_not_found", status=404):
+    """The report does not exist, or the caller does not deal with it; both look the same."""
+
+
+class HoldNotFound(ApiError, slug="hold_not_found", status=404):
+    """No legal hold has this id, or it was released and there is nothing of it to read."""
+
+
+class TableNotFound(ApiError, slug="table_not_found", status=404):
+    """No table of this name travels to clients; stream_table() lets it."""
 
 
 class MessageIdReused(ApiError, slug="message_id_reused", status=409):
@@ -158,12 +198,20 @@ class PayloadTooLarge(ApiError, slug="payload_too_large", status=413):
     """A list or an object has more entries or bytes than one call takes."""
 
 
+class MessageRefused(ApiError, slug="message_refused", status=422):
+    """The project's own rule about content is against the message; the detail says why."""
+
+
 class RoomArchived(ApiError, slug="room_archived", status=423):
     """The room is archived and can only be read."""
 
 
 class SlowDown(ApiError, slug="slow_down", status=429):
-    """Too many at once, or slow mode; ``retry_after`` is the number of seconds to wait."""
+    """Too much at once, or slow mode; ``retry_after`` is the number of seconds to wait."""
+
+
+class ReplicaBehind(ApiError, slug="replica_behind", status=503):
+    """A read replica lacks what an earlier answer showed; the primary has it."""
 
 
 class CatalogUnreadable(ParleyError, slug="catalog_unreadable", status=503):
@@ -176,6 +224,26 @@ class SeedRefused(ParleyError, slug="seed_refused", status=422):
 
 class ImportRefused(ParleyError, slug="import_refused", status=422):
     """A file or the database stopped an import; no room is half imported."""
+
+
+class InstallRefused(ParleyError, slug="install_refused", status=409):
+    """Parley cannot be put into this project as it is; nothing was changed."""
+
+
+class AuditUnreadable(ParleyError, slug="audit_unreadable", status=422):
+    """The audit cannot be read, or an entry does not follow from the one before."""
+
+
+class NotInstalled(ParleyError, slug="not_installed", status=404):
+    """The migrations of the project make no Parley."""
+
+
+class UpgradeRefused(ParleyError, slug="upgrade_refused", status=409):
+    """Nothing leads on from what the project or the database has: it was changed, or too old."""
+
+
+class UninstallRefused(ParleyError, slug="uninstall_refused", status=409):
+    """Something that Parley did not make uses it, and would go with it."""
 
 
 class TypesStale(ParleyError, slug="types_stale", status=409):

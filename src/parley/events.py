@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from parley.models import (
+    BlocksRow,
     MarksRow,
     MessagesRow,
     NotificationsRow,
@@ -43,6 +44,7 @@ class UserRows(Row):
     marks: tuple[MarksRow, ...] = ()
     preferences: tuple[RoomPreferencesRow, ...] = ()
     notifications: tuple[NotificationsRow, ...] = ()
+    blocks: tuple[BlocksRow, ...] = ()
 
 
 class RoomStep(Row):
@@ -67,15 +69,12 @@ class UserStep(Row):
     user_id: UUID
     from_: int = Field(alias="from")
     to: int
+    notifications_read_seq: int
+    """Notifications up to this seq are read."""
     rows: UserRows | None = None
     epoch: int | None = None
-
-
-class StatsInvalidated(Row):
-    """Numbers of a tenant's dashboard have changed in these tables."""
-
-    tenant_id: UUID
-    tables: list[str]
+    dropped_tenants: list[UUID] = Field(default_factory=list)
+    """Tenants the person is no longer in."""
 
 
 class Outgoing(Form):
@@ -88,18 +87,23 @@ class Outgoing(Form):
     mentions: list[UUID] = Field(default_factory=list)
     mention_all: bool = False
     attachments: list[Json] = Field(default_factory=list)
+    metadata: dict[str, Json] | None = None
 
 
 class Cursor(Form):
     """What a client has: a number per stream, None for a stream it has nothing of.
 
     ``window`` is how many of the newest messages come for a room it has nothing of, 1 to 200;
-    ``limit`` is about how many rows come in one answer, 1 to 5,000.
+    ``limit`` is about how many rows come in one answer, 1 to 5,000. ``first`` names the first
+    message it has of a room; the answer then counts what is not read before that. ``seen`` is that
+    of the last answer: the profiles that changed since then come too.
     """
 
     timeline: str | None = None
     user: int | None = None
     rooms: dict[UUID, int | None] = Field(default_factory=dict)
+    first: dict[UUID, int] = Field(default_factory=dict)
+    seen: str | None = None
     window: int = 200
     limit: int = 1000
 
@@ -113,6 +117,10 @@ class PulledRoom(Row):
     rows: RoomRows
     reset: bool
     """True when the client had something that is no beginning of this."""
+    older_unread: int | None = None
+    """Where the cursor named the first message: how many before it are not read, up to 100."""
+    older_mentions: int | None = None
+    """How many of those mention the caller."""
 
 
 class PulledUser(Row):
@@ -123,6 +131,10 @@ class PulledUser(Row):
     rows: UserRows
     dropped_rooms: list[UUID]
     """Rooms the caller is no longer in."""
+    dropped_tenants: list[UUID] = Field(default_factory=list)
+    """Tenants the caller is no longer in."""
+    notifications_read_seq: int
+    """Notifications up to this seq are read."""
 
 
 class Changes(Row):
@@ -133,6 +145,8 @@ class Changes(Row):
     user: PulledUser | None
     rooms: list[PulledRoom]
     profiles: list[ProfilesRow]
+    seen: str | None = None
+    """What to ask with next time; None on another timeline."""
     more: bool
 
 
@@ -149,7 +163,14 @@ class RoomHead(Head):
     room_id: UUID
 
 
-class Heads(Row):
+class Version(Row):
+    """The answer of ``version``: which Parley the server has, and the oldest client it serves."""
+
+    version: str
+    lowest_client: str
+
+
+class Heads(Version):
     """The answer of ``list_heads``: where every stream of the caller stands."""
 
     timeline: str
@@ -166,6 +187,27 @@ class Checksum(Row):
     last_seq: int
     count: int
     sum: int
+
+
+class Export(Row):
+    """A page of ``export_my_data``: rows by section. ``next`` is the ``page`` of the next call."""
+
+    user_id: UUID
+    rows: dict[str, list[dict[str, Json]]]
+    next: dict[str, Json] | None
+    audit_head: str | None
+
+
+class Certificate(Row):
+    """What an erasure has done: how many rows went or were emptied, by table."""
+
+    user_id: UUID
+    requested_at: AwareDatetime
+    finished_at: AwareDatetime | None
+    """None while maintenance is at it."""
+    swept: dict[str, int]
+    held: int
+    """How many messages a legal hold keeps."""
 
 
 STEP: TypeAdapter[RoomStep | UserStep] = TypeAdapter(RoomStep | UserStep)

@@ -11,9 +11,11 @@ from pydantic import AwareDatetime
 
 from parley.wire import Json, Row
 
-MessagesKind: TypeAlias = Literal["text", "system"]
+DevicesPlatform: TypeAlias = Literal["ios", "android", "web"]
 
-NotificationsKind: TypeAlias = Literal["mention", "reply", "invite", "report", "system"]
+DevicesPushProvider: TypeAlias = Literal["expo", "fcm", "web"]
+
+MessagesKind: TypeAlias = Literal["text", "system"]
 
 ReceiptsKind: TypeAlias = Literal["delivered", "read"]
 
@@ -27,11 +29,24 @@ RoomsHistory: TypeAlias = Literal["all", "since_join"]
 
 RoomsDefaultRole: TypeAlias = Literal["member", "reader"]
 
+TenantInvitesRole: TypeAlias = Literal["owner", "admin", "member"]
+
 TenantMembersRole: TypeAlias = Literal["owner", "admin", "member"]
 
 
+class AttachmentsRow(Row):
+    """Files in the bucket chat-attachments that messages hold."""
+
+    room_id: UUID
+    seq: int
+    path: str
+    """The name of the object: the id of the room, a uuid and the name of the file, with slashes
+    between.
+    """
+
+
 class BansRow(Row):
-    """Who may not come back, and until when."""
+    """People who may not come back, and until when."""
 
     room_id: UUID
     user_id: UUID
@@ -42,6 +57,39 @@ class BansRow(Row):
     banned_at: AwareDatetime
     removed_at: AwareDatetime | None
     rev: int
+
+
+class BlocksRow(Row):
+    """Whom somebody has blocked; nobody else sees it."""
+
+    user_id: UUID
+    blocked_id: UUID
+    blocked_at: AwareDatetime
+    removed_at: AwareDatetime | None
+    """When the block was lifted; null while it holds."""
+    rev: int
+    """The number in the stream of the person who blocked."""
+
+
+class DevicesRow(Row):
+    """What people read on, as far as they registered it for push."""
+
+    user_id: UUID
+    device_id: str
+    """Made up by the client, once per installation."""
+    platform: DevicesPlatform
+    push_provider: DevicesPushProvider | None
+    """expo, fcm or web; null while there is no push token."""
+    app_version: str | None
+    is_active: bool
+    """False while push cannot reach the device: it has no token, or its provider said the token is
+    dead.
+    """
+    last_seen_at: AwareDatetime
+    """When the device was registered last."""
+    public_key: str | None
+    """What others encrypt for this device with, as the app writes it; list_device_keys() shows it.
+    """
 
 
 class InvitesRow(Row):
@@ -85,7 +133,7 @@ class MessageEditsRow(Row):
 
 
 class MessageReceiptsRow(Row):
-    """When each message was sent, delivered and read, per person; null is not yet."""
+    """When each person received and read a message, and when it was sent; null means not yet."""
 
     room_id: UUID
     seq: int
@@ -93,6 +141,8 @@ class MessageReceiptsRow(Row):
     sent_at: AwareDatetime
     delivered_at: AwareDatetime | None
     read_at: AwareDatetime | None
+    device_id: str | None
+    """The device that received it first; null where the client named none, or read it at once."""
 
 
 class MessagesRow(Row):
@@ -101,48 +151,56 @@ class MessagesRow(Row):
     room_id: UUID
     seq: int
     """The place in the room: 1, 2, 3 … without a gap."""
+    rev: int
+    """The number that last changed this message."""
+    created_at: AwareDatetime
+    """The server's clock at the moment of sending."""
     id: UUID
     sender_id: UUID
-    """A profile; profiles are never deleted."""
-    sender_label: str | None
-    """What the sender was in the room at that time."""
+    """A profile, which is never deleted; only zeros where the project itself posted a system
+    message.
+    """
     client_id: UUID | None
-    """Chosen by the sender; makes a retry harmless."""
-    kind: MessagesKind
-    body: str
-    """Up to 8,000 characters, as typed. Of a system message: what happened, as one word."""
+    """Chosen by the sender, so that a retry does not send twice."""
     reply_to: int | None
     """The seq of the message this one answers."""
     thread_root: int | None
     """The seq of the message that began the thread."""
-    mentions: list[UUID]
-    """Who is called; of a system message, whom it is about."""
-    mention_all: bool
-    attachments: Json
     edited_at: AwareDatetime | None
     deleted_at: AwareDatetime | None
-    created_at: AwareDatetime
-    """The server's clock at the moment of sending."""
-    rev: int
-    """The number that last changed this message."""
+    mention_all: bool
+    kind: MessagesKind
+    sender_label: str | None
+    """What the sender was in the room at that time."""
+    body: str
+    """Up to 8,000 characters, as typed. Of a system message: what happened, as one word."""
+    mentions: list[UUID]
+    """The people mentioned; in a system message, the people it is about."""
+    attachments: Json
+    metadata: Json
+    """Whatever the app keeps with a message, up to 4 KB; search does not look at it."""
 
 
 class NotificationsRow(Row):
-    """What should reach a person; points at things, repeats nothing."""
+    """What should reach a person. A row points at the message or room and does not repeat it."""
 
     user_id: UUID
     seq: int
     """Counts this person's notifications."""
-    kind: NotificationsKind
+    kind: str
+    """mention, reply, invite, report (one's own was resolved), or a word of the app's own."""
     room_id: UUID | None
     message_seq: int | None
     """The message in room_id that it is about."""
     actor_id: UUID | None
-    """Who caused it."""
+    """The person who caused it; null is the project itself."""
     created_at: AwareDatetime
-    read_at: AwareDatetime | None
     rev: int
     """The number in this person's own stream."""
+    message_rev: int | None
+    """The number in the room's stream at which that message called the person."""
+    data: Json
+    """What the app tells of its own kinds, up to 4 KB; of a report, how it ended."""
 
 
 class PinsRow(Row):
@@ -156,8 +214,20 @@ class PinsRow(Row):
     rev: int
 
 
+class PresenceRow(Row):
+    """When each device was last heard of; nobody else sees it."""
+
+    user_id: UUID
+    device_id: str
+    last_seen_at: AwareDatetime
+    room_id: UUID | None
+    """The room on screen; null while there is none."""
+    told_at: AwareDatetime | None
+    """When a heartbeat of this device last told the people of direct rooms."""
+
+
 class ProfilesRow(Row):
-    """What people who share a tenant see of each other."""
+    """What people who are in the same tenant see of each other."""
 
     user_id: UUID
     display_name: str
@@ -165,26 +235,43 @@ class ProfilesRow(Row):
     """A path in storage, never a URL."""
     label: str | None
     """Any word of the app: tourist, guide, support."""
-    created_at: AwareDatetime
+    created_at: AwareDatetime | None
+    """Null in an answer that shows no more than the name."""
     closed_at: AwareDatetime | None
     """When the account ended; the row stays for old messages."""
+    is_bot: bool
+    """True for a program of the project, which has no account."""
+    changed_xid: str | None
+    """The last transaction that changed the row, or the set of people who may read it.
+
+    Null in an answer that shows no more than the name.
+    """
+    metadata: Json | None
+    """Whatever the app keeps with a person, up to 4 KB; null in an answer that shows no more than
+    the name.
+    """
+    share_presence: bool | None
+    """False hides from everybody when this person is online; null in an answer that shows only the
+    name.
+    """
 
 
 class ReactionsRow(Row):
-    """Who answered a message with which emoji."""
+    """The emoji with which people answered messages."""
 
     room_id: UUID
     seq: int
     user_id: UUID
     emoji: str
-    """One grapheme cluster: a character as people see it."""
+    """One grapheme cluster, a character as people see it, in the form that emoji keyboards send.
+    """
     created_at: AwareDatetime
     removed_at: AwareDatetime | None
     rev: int
 
 
 class ReceiptsRow(Row):
-    """Who acknowledged a room up to where, and when."""
+    """Up to where each person acknowledged a room, and when."""
 
     room_id: UUID
     user_id: UUID
@@ -194,6 +281,9 @@ class ReceiptsRow(Row):
     device_id: str | None
     rev: int | None
     """The number in the room's stream; null in rooms too large to announce every tick."""
+    joined_seq: int
+    """Where the person had come in: the receipt is about the messages above it, up to up_to_seq.
+    """
 
 
 class RemovalsRow(Row):
@@ -206,18 +296,50 @@ class RemovalsRow(Row):
     reason: str
 
 
+class ReportsRow(Row):
+    """What people reported, and what became of it."""
+
+    tenant_id: UUID
+    report_id: UUID
+    reporter_id: UUID
+    user_id: UUID
+    """The person it is about: the sender, where a message was reported."""
+    room_id: UUID | None
+    message_seq: int | None
+    """The message in room_id; null in a report about a person."""
+    reason: str
+    body: str | None
+    """What the message said when it was reported; it stays when the message is edited, deleted or
+    purged.
+    """
+    attachments: Json | None
+    metadata: Json | None
+    said_at: AwareDatetime | None
+    """When the message was sent or last edited."""
+    created_at: AwareDatetime
+    resolved_at: AwareDatetime | None
+    """When somebody dealt with it; null while it is open."""
+    resolved_by: UUID | None
+    resolution: str | None
+    """What was done; the person who reported is told."""
+    taken_at: AwareDatetime | None
+    """When somebody took it up, or resolved it if nobody had before; null until then."""
+    taken_by: UUID | None
+    """Who took it up first; others may resolve it all the same."""
+
+
 class RoomMembersRow(Row):
-    """Who is in a room, as what, and who was."""
+    """The members of a room, what they are in it, and former members."""
 
     room_id: UUID
     user_id: UUID
     role: RoomMembersRole
     label: str | None
-    """Any word of the app for this room: tourist, guide."""
+    """What the app calls this member here, for example tourist or guide."""
     joined_at: AwareDatetime
     left_at: AwareDatetime | None
     joined_rev: int
-    """The number that let them in; older cursors start over."""
+    """The number with which they came in. Clients below it start the room over."""
     visible_after_seq: int
     """They read messages above this seq; fixed at joining by the room's history setting."""
     muted_until: AwareDatetime | None
@@ -226,6 +348,8 @@ class RoomMembersRow(Row):
     """The number that last changed this row, in the room's stream."""
     user_rev: int
     """The number of the last joining or leaving, in this person's own stream."""
+    joined_seq: int
+    """The newest message when they last came in. Unread, mentions and ticks begin above it."""
 
 
 class RoomPreferencesRow(Row):
@@ -243,6 +367,10 @@ class RoomPreferencesRow(Row):
     """Kept on top of the start screen."""
     rev: int
     """The number in this person's own stream."""
+    marked_unread: bool
+    """Shown as unread until it is marked as read up to its newest message."""
+    cleared_seq: int
+    """This person has cleared the history up to this seq, for themselves; 0 is never."""
 
 
 class RoomsRow(Row):
@@ -260,11 +388,11 @@ class RoomsRow(Row):
     history: RoomsHistory
     """What a new member may read: all, or since_join."""
     default_role: RoomsDefaultRole
-    """The role of who joins by themselves; reader makes an announcement room."""
+    """The role of people who join by themselves; reader makes an announcement room."""
     slow_mode_seconds: int
-    """Seconds between two messages of one person; 0 is off."""
+    """Seconds between two messages, or edits, of one person; 0 is off."""
     retain_days: int | None
-    """Days a message is kept; null keeps it for good."""
+    """Days a message is kept; null is as long as its tenant says."""
     archived_at: AwareDatetime | None
     created_by: UUID | None
     created_at: AwareDatetime
@@ -274,7 +402,7 @@ class RoomsRow(Row):
     """Part of the room's topics; rises when somebody loses access."""
     member_count: int
     is_large: bool
-    """Steps go to the room topic; true for good once it was."""
+    """Steps go to the topic of the room. Once true, it stays true."""
     changed_rev: int
     """The number that last changed this row itself."""
     rev: int
@@ -284,21 +412,68 @@ class RoomsRow(Row):
     floor_seq: int
     """Messages up to this seq were removed by retention."""
     floor_rev: int
-    """The number that last raised floor_seq."""
+    """Clients below this number start the room over. Only deleting rows about messages that are
+    kept raises it.
+    """
     newest_visible_after: int
     """Somebody may not see messages up to this seq, so steps about those carry no rows."""
     touched: list[str]
     """The kinds of rows the newest number stamped."""
+    metadata: Json
+    """Whatever the app keeps with a room, up to 4 KB."""
+    is_closed: bool
+    """A direct room in which nobody can write now: one of the two is gone, or has blocked the
+    other.
+    """
+    is_opaque: bool
+    """Bodies are what the app encrypted: search and the content rule leave them alone. Fixed at
+    creation.
+    """
+
+
+class TenantBansRow(Row):
+    """People who may not come into a tenant, and until when."""
+
+    tenant_id: UUID
+    user_id: UUID
+    until: AwareDatetime | None
+    """When the ban ends by itself; null is without end."""
+    reason: str
+    banned_by: UUID
+    banned_at: AwareDatetime
+    removed_at: AwareDatetime | None
+
+
+class TenantInvitesRow(Row):
+    """Ways into a tenant that its owners and admins have opened."""
+
+    tenant_id: UUID
+    id: UUID
+    role: TenantInvitesRole
+    """The role of people who come in with it."""
+    room_id: UUID | None
+    """A room that they come into at the same time."""
+    max_uses: int
+    used_count: int
+    expires_at: AwareDatetime
+    created_by: UUID
+    created_at: AwareDatetime
+    removed_at: AwareDatetime | None
+    """When it was revoked."""
 
 
 class TenantMembersRow(Row):
-    """Who belongs to a tenant. Former members keep their row, so that their name stays readable."""
+    """People's places in tenants. A place begins when the person takes it; an ended one keeps its
+    row.
+    """
 
     tenant_id: UUID
     user_id: UUID
     role: TenantMembersRole
     joined_at: AwareDatetime
     removed_at: AwareDatetime | None
+    user_rev: int
+    """The number of the last joining or leaving, in this person's own stream."""
 
 
 class TenantsRow(Row):
@@ -308,6 +483,50 @@ class TenantsRow(Row):
     name: str
     created_by: UUID | None
     created_at: AwareDatetime
+    push_shows_text: bool
+    """False keeps the words of messages out of pushes. Changed by the operator, by update."""
+    file_bytes: int | None
+    """How many bytes a file of a message may have; null is settings.file_bytes. Changed by the
+    operator, by update.
+    """
+    file_types: list[str] | None
+    """The media types of files of messages; null is settings.file_types. Changed by the operator,
+    by update.
+    """
+    retain_days: int | None
+    """Days a message is kept in the rooms of the tenant; null is for good. Changed by the
+    operator, by update.
+    """
+
+
+class ClaimedFile(Row):
+    """A row of claimed_file."""
+
+    bucket_id: str | None
+    path: str | None
+
+
+class ClaimedPush(Row):
+    """A row of claimed_push."""
+
+    kind: Literal["message", "clear", "receipt"]
+    user_id: UUID
+    room_id: UUID | None
+    device_id: str
+    seq: int | None
+    platform: DevicesPlatform | None
+    push_provider: DevicesPushProvider
+    push_token: str | None
+    token_id: str | None
+    title: str | None
+    body: str | None
+    unread: int | None
+    badge: int | None
+    message_id: UUID | None
+    sender_id: UUID | None
+    room_ids: list[UUID] | None
+    is_background: bool | None
+    ticket: str | None
 
 
 class NewInvite(Row):
@@ -328,6 +547,83 @@ class AccessExplanation(Row):
     hint: str
 
 
+class AuditEntry(Row):
+    """A row of audit_entry."""
+
+    seq: int | None
+    at: AwareDatetime | None
+    actor_id: UUID | None
+    via: str | None
+    action: str | None
+    tenant_id: UUID | None
+    room_id: UUID | None
+    subject_id: UUID | None
+    details: Json | None
+    sealed: str | None
+    hash: str | None
+
+
+class DeviceKey(Row):
+    """A row of device_key."""
+
+    user_id: UUID
+    device_id: str
+    public_key: str
+
+
+class ListedNotification(Row):
+    """A row of listed_notification."""
+
+    user_id: UUID
+    seq: int
+    kind: str
+    room_id: UUID | None
+    message_seq: int | None
+    actor_id: UUID | None
+    created_at: AwareDatetime
+    read_at: AwareDatetime | None
+    rev: int
+    data: Json
+
+
+class ListedPresence(Row):
+    """A row of listed_presence."""
+
+    user_id: UUID
+    is_online: bool
+    last_seen_at: AwareDatetime | None
+
+
+class HeldBody(Row):
+    """A row of held_body."""
+
+    room_id: UUID | None
+    seq: int | None
+    rev: int | None
+    sender_id: UUID | None
+    kind: str | None
+    body: str | None
+    reply_to: int | None
+    mentions: list[UUID] | None
+    mention_all: bool | None
+    attachments: Json | None
+    metadata: Json | None
+    created_at: AwareDatetime | None
+    edited_at: AwareDatetime | None
+    kept_at: AwareDatetime | None
+
+
+class Hold(Row):
+    """A row of hold."""
+
+    hold_id: UUID | None
+    kind: str | None
+    target_id: UUID | None
+    reason: str | None
+    placed_at: AwareDatetime | None
+    released_at: AwareDatetime | None
+
+
 class FoundMessage(Row):
     """A row of found_message."""
 
@@ -346,11 +642,24 @@ class SendOutcome(Row):
     after: int | None
 
 
+class TenantNumbers(Row):
+    """A row of tenant_numbers."""
+
+    tenant_id: UUID | None
+    members: int | None
+    rooms: int | None
+    archived_rooms: int | None
+    rooms_active_today: int | None
+    messages: int | None
+    open_reports: int | None
+    oldest_report_seconds: int | None
+
+
 class ListRoomsRow(Row):
     """Per room, as rows of their tables: room, the caller's member, the last_message the caller
     may see, the caller's mark and preferences, and other, the profile of the other person of a
-    direct room; unread and mentions, exact to 99, where 100 means more; pinned, and
-    activity_at, when something last happened.
+    direct room; unread and mentions since the caller last came in, exact to 99, where 100 means
+    more, of the newest 2,000 messages; pinned, and activity_at, when something last happened.
     """
 
     room: RoomsRow
@@ -367,24 +676,38 @@ class ListRoomsRow(Row):
 
 __all__ = [
     "AccessExplanation",
+    "AttachmentsRow",
+    "AuditEntry",
     "BansRow",
+    "BlocksRow",
+    "ClaimedFile",
+    "ClaimedPush",
+    "DeviceKey",
+    "DevicesPlatform",
+    "DevicesPushProvider",
+    "DevicesRow",
     "FoundMessage",
+    "HeldBody",
+    "Hold",
     "InvitesRow",
     "ListRoomsRow",
+    "ListedNotification",
+    "ListedPresence",
     "MarksRow",
     "MessageEditsRow",
     "MessageReceiptsRow",
     "MessagesKind",
     "MessagesRow",
     "NewInvite",
-    "NotificationsKind",
     "NotificationsRow",
     "PinsRow",
+    "PresenceRow",
     "ProfilesRow",
     "ReactionsRow",
     "ReceiptsKind",
     "ReceiptsRow",
     "RemovalsRow",
+    "ReportsRow",
     "RoomMembersRole",
     "RoomMembersRow",
     "RoomPreferencesNotify",
@@ -394,7 +717,11 @@ __all__ = [
     "RoomsKind",
     "RoomsRow",
     "SendOutcome",
+    "TenantBansRow",
+    "TenantInvitesRole",
+    "TenantInvitesRow",
     "TenantMembersRole",
     "TenantMembersRow",
+    "TenantNumbers",
     "TenantsRow",
 ]

@@ -11,7 +11,7 @@ from typing import LiteralString
 def queries(package: str) -> Callable[[str], LiteralString]:
     """Return a function that gives the text of ``sql/<name>.sql`` in a package.
 
-    It is part of the package and not user input.
+    The text is part of the package, never user input, so it may be executed as SQL.
     """
 
     @cache

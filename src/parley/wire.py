@@ -1,4 +1,4 @@
-"""Values as they travel: the base of generated models, and types that keep JSON exact.
+"""Values in requests and answers: the base of generated models, and types that keep JSON exact.
 
 What Postgres prints as JSON becomes the Python value that means the same, and back: uuid,
 timestamptz (with its zone, to the microsecond), numeric (every digit), bytea (``\\x`` and hex).
@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    ValidationError,
+)
 from pydantic_core import to_jsonable_python
 
 
@@ -43,7 +52,7 @@ class Row(BaseModel):
 
 
 class Form(BaseModel):
-    """Columns to be written. What was not given is not sent."""
+    """Columns to be written. Columns that were not given are not sent."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -96,7 +105,7 @@ Jsonable: TypeAlias = (
     | Mapping[str, "Jsonable"]
     | None
 )
-"""What may be given where json or jsonb is taken."""
+"""The values that may be given for json or jsonb."""
 
 Json = Annotated[JsonValue, BeforeValidator(read_json)]
 """Any JSON: the type of json and jsonb."""
@@ -110,9 +119,112 @@ Numeric = Annotated[Decimal, Field(allow_inf_nan=True)]
 """A decimal number with all of its digits."""
 
 
+DEEPEST = 100
+"""How deep an answer may be nested: more than our functions take, less than pydantic reads."""
+LONGEST_NUMBER = 4300
+"""How many characters a number may have: what Python converts."""
+PIECE = re.compile(
+    r"""
+    "[^"\\]*+(?:\\.[^"\\]*+)*+"  # text, so that nothing inside it is taken for something else
+    | [\[{] | [\]}]
+    | NaN | -?Infinity
+    | [-+.0-9eE]{4301,}  # longer than LONGEST_NUMBER
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+
+
+class Unreadable:
+    """Stands in decoded JSON for a piece that no reader takes; ``text`` is how it came."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 def parse(text: str | bytes) -> Any:
-    """Decode JSON without rounding: a number with a point or an exponent becomes a Decimal."""
-    return json.loads(text, parse_float=Decimal)
+    """Decode JSON without rounding: a number with a point or an exponent becomes a Decimal.
+
+    A piece that is nested too deep, or a number that is too long or none at all, is ``Unreadable``
+    and spoils nothing around it. Raises ValueError when the text is no JSON.
+    """
+    try:
+        value = json.loads(text, parse_float=Decimal, parse_constant=float)
+        if is_plain(value):
+            return value
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except (ArithmeticError, RecursionError, ValueError):
+        pass
+    return parse_around(text if isinstance(text, str) else text.decode())
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether decoded JSON is nothing that has to be parsed around."""
+    parts: list[Any] = [value]
+    for _ in range(DEEPEST + 1):
+        if float in map(type, parts):
+            # All numbers with a point are Decimals: this one is NaN or infinite.
+            return False
+        level = [part for part in parts if type(part) in (dict, list)]
+        if not level:
+            return True
+        parts = [part for each in level for part in (each.values() if type(each) is dict else each)]
+    return False
+
+
+def parse_around(text: str) -> Any:
+    """Decode JSON, with ``Unreadable`` in place of what cannot be decoded."""
+    kept: list[str] = []
+    cut: list[str] = []
+    end = 0
+    for first, last in unreadable_spans(text):
+        kept.append(text[end:first])
+        cut.append(text[first:last])
+        end = last
+    kept.append(text[end:])
+    pieces = iter(cut)
+    return json.loads(
+        "NaN".join(kept),
+        parse_float=read_decimal,
+        parse_constant=lambda _: Unreadable(next(pieces)),
+    )
+
+
+def unreadable_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where pieces begin and end that are nested too deep, or are no numbers for us."""
+    depth = begin = 0
+    for match in PIECE.finditer(text):
+        sign = match[0][0]
+        if sign in "[{":
+            depth += 1
+            if depth == DEEPEST + 1:
+                begin = match.start()
+        elif sign in "]}":
+            if depth == DEEPEST + 1:
+                yield begin, match.end()
+            depth -= 1
+        elif sign != '"' and depth <= DEEPEST:
+            yield match.span()
+    if depth > DEEPEST:
+        yield begin, len(text)
+
+
+def read_decimal(text: str) -> Decimal | Unreadable:
+    """Return a number with a point or an exponent, unless that is beyond all bounds."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return Unreadable(text)
+
+
+def first_fault(error: Exception) -> str:
+    """Say where and why a value is not what a model wants, without the value."""
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return str(error)
 
 
 def print_interval(value: dt.timedelta) -> str:

@@ -31,6 +31,9 @@ create table chat.rooms (
   floor_rev bigint not null default 0,
   newest_visible_after bigint not null default 0,
   touched text[] not null default '{}',
+  metadata jsonb not null default '{}',
+  is_closed boolean not null default false,
+  is_opaque boolean not null default false,
   constraint direct_rooms_are_unique unique (tenant_id, low_user, high_user)
 ) with (fillfactor = 70);
 
@@ -38,23 +41,56 @@ comment on table chat.rooms is 'A place to talk; the row holds the head of its s
 comment on column chat.rooms.kind is 'direct: two people, for good; group: everything else.';
 comment on column chat.rooms.history is 'What a new member may read: all, or since_join.';
 comment on column chat.rooms.default_role is
-  'The role of who joins by themselves; reader makes an announcement room.';
-comment on column chat.rooms.slow_mode_seconds is 'Seconds between two messages of one person; 0 is off.';
-comment on column chat.rooms.retain_days is 'Days a message is kept; null keeps it for good.';
+  'The role of people who join by themselves; reader makes an announcement room.';
+comment on column chat.rooms.slow_mode_seconds is
+  'Seconds between two messages, or edits, of one person; 0 is off.';
+comment on column chat.rooms.retain_days is
+  'Days a message is kept; null is as long as its tenant says.';
 comment on column chat.rooms.active_at is 'When something was last said; the start screen sorts by it.';
 comment on column chat.rooms.epoch is 'Part of the room''s topics; rises when somebody loses access.';
-comment on column chat.rooms.is_large is 'Steps go to the room topic; true for good once it was.';
+comment on column chat.rooms.is_large is 'Steps go to the topic of the room. Once true, it stays true.';
 comment on column chat.rooms.changed_rev is 'The number that last changed this row itself.';
 comment on column chat.rooms.rev is 'The head: the newest number of the room.';
 comment on column chat.rooms.last_seq is 'The seq of the newest message.';
 comment on column chat.rooms.floor_seq is 'Messages up to this seq were removed by retention.';
-comment on column chat.rooms.floor_rev is 'The number that last raised floor_seq.';
+comment on column chat.rooms.floor_rev is
+  'Clients below this number start the room over. Only deleting rows about messages that are kept raises it.';
 comment on column chat.rooms.newest_visible_after is
   'Somebody may not see messages up to this seq, so steps about those carry no rows.';
 comment on column chat.rooms.touched is 'The kinds of rows the newest number stamped.';
+comment on column chat.rooms.metadata is 'Whatever the app keeps with a room, up to 4 KB.';
+comment on column chat.rooms.is_closed is
+  'A direct room in which nobody can write now: one of the two is gone, or has blocked the other.';
+comment on column chat.rooms.is_opaque is
+  'Bodies are what the app encrypted: search and the content rule leave them alone. Fixed at creation.';
 
--- What hardly ever changes is checked when it does: every message raises the head, which is in the
--- same row, and as constraints these would be 8 % of a send.
+create index rooms_by_creator on chat.rooms (created_by)
+  where kind = 'group' and archived_at is null;
+
+alter table chat.tenant_invites
+  add constraint tenant_invites_room_id_fkey foreign key (room_id) references chat.rooms (id);
+
+create function chat_private.numbers_are_in_order(room chat.rooms)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return greatest((numbers_are_in_order.room).changed_rev, (numbers_are_in_order.room).floor_rev)
+    <= (numbers_are_in_order.room).rev
+    and greatest(
+      (numbers_are_in_order.room).floor_seq, (numbers_are_in_order.room).newest_visible_after
+    ) <= (numbers_are_in_order.room).last_seq;
+end;
+$$;
+
+comment on function chat_private.numbers_are_in_order(chat.rooms) is
+  'Tell whether nothing in a room is above its head or its newest message.';
+
+-- These rules are checked when one of the columns changes, which is rare. Every message raises the
+-- head in the same row, so as check constraints they would be checked each time and take 8 % of a
+-- send. A head that goes back is checked by _900_announce, which looks at every head anyway.
 create function chat_private.tg_rooms__check()
 returns trigger
 language plpgsql
@@ -74,9 +110,10 @@ declare
     when char_length(new.topic) > 500 then 'topic_is_short'
     when new.slow_mode_seconds not between 0 and 86400 then 'slow_mode_is_bounded'
     when new.retain_days not between 1 and 36500 then 'retention_is_bounded'
-    when greatest(new.changed_rev, new.floor_rev) > new.rev
-      or greatest(new.floor_seq, new.newest_visible_after) > new.last_seq
-      then 'numbers_are_in_order'
+    when jsonb_typeof(new.metadata) <> 'object' or octet_length(new.metadata::text) > 4096
+      then 'metadata_is_small'
+    when not chat_private.numbers_are_in_order(new) then 'numbers_are_in_order'
+    when new.is_opaque <> old.is_opaque then 'is_opaque_is_fixed'
   end;
 begin
   if v_broken is not null then
@@ -86,20 +123,20 @@ begin
 end;
 $$;
 
-revoke execute on function chat_private.tg_rooms__check() from public, anon, authenticated;
+revoke execute on function
+  chat_private.numbers_are_in_order(chat.rooms),
+  chat_private.tg_rooms__check()
+  from public, anon, authenticated;
 
 create trigger _100_check
   after insert or update of
     kind, low_user, high_user, name, topic, is_public, history, default_role, slow_mode_seconds,
-    retain_days, changed_rev, floor_rev, floor_seq, newest_visible_after
+    retain_days, changed_rev, floor_rev, floor_seq, newest_visible_after, metadata,
+    is_opaque
   on chat.rooms
   for each row execute function chat_private.tg_rooms__check();
 
-create trigger _110_check_heads after update of rev, last_seq on chat.rooms
-  for each row when (new.rev < old.rev or new.last_seq < old.last_seq)
-  execute function chat_private.tg_rooms__check();
-
--- Left members keep their row: the next joining needs to know, and clients drop what ended.
+-- People who leave keep their row: joining again needs it, and it tells clients that they left.
 create table chat.room_members (
   room_id uuid not null references chat.rooms (id),
   user_id uuid not null references chat.profiles (user_id),
@@ -112,14 +149,17 @@ create table chat.room_members (
   muted_until timestamptz,
   rev bigint not null,
   user_rev bigint not null,
+  joined_seq bigint not null,
   primary key (room_id, user_id),
   constraint role_is_known check (role in ('owner', 'admin', 'moderator', 'member', 'reader')),
   constraint label_is_a_word check (char_length(label) between 1 and 40)
 );
 
-comment on table chat.room_members is 'Who is in a room, as what, and who was.';
-comment on column chat.room_members.label is 'Any word of the app for this room: tourist, guide.';
-comment on column chat.room_members.joined_rev is 'The number that let them in; older cursors start over.';
+comment on table chat.room_members is 'The members of a room, what they are in it, and former members.';
+comment on column chat.room_members.label is
+  'What the app calls this member here, for example tourist or guide.';
+comment on column chat.room_members.joined_rev is
+  'The number with which they came in. Clients below it start the room over.';
 comment on column chat.room_members.visible_after_seq is
   'They read messages above this seq; fixed at joining by the room''s history setting.';
 comment on column chat.room_members.muted_until is
@@ -127,8 +167,10 @@ comment on column chat.room_members.muted_until is
 comment on column chat.room_members.rev is 'The number that last changed this row, in the room''s stream.';
 comment on column chat.room_members.user_rev is
   'The number of the last joining or leaving, in this person''s own stream.';
+comment on column chat.room_members.joined_seq is
+  'The newest message when they last came in. Unread, mentions and ticks begin above it.';
 
--- A step or pull asks for the rows above a number; a start screen asks for the rooms of a person.
+-- One for steps and pulls, which ask for the rows above a number; one for the rooms of a person.
 create index room_members_by_rev on chat.room_members (room_id, rev);
 create index room_members_by_user on chat.room_members (user_id, user_rev);
 create index room_members_of_user on chat.room_members (user_id, room_id) where left_at is null;
@@ -146,7 +188,7 @@ create table chat.bans (
   constraint reason_is_short check (char_length(reason) <= 500)
 );
 
-comment on table chat.bans is 'Who may not come back, and until when.';
+comment on table chat.bans is 'People who may not come back, and until when.';
 comment on column chat.bans.until is 'When the ban ends by itself; null is without end.';
 
 create index bans_by_user on chat.bans (user_id, room_id);
@@ -166,9 +208,6 @@ comment on function chat_private.role_rank(text) is 'Order the roles of a room: 
 
 revoke execute on function chat_private.role_rank(text) from public, anon, authenticated;
 
--- The plain look and the check that counts are the same question at two moments: before the room
--- lock it turns strangers away without waiting, after the lock (in a later statement, so with a
--- later snapshot) it decides.
 create function chat_private.require_member(room_id uuid)
 returns chat.room_members
 language plpgsql
@@ -184,7 +223,7 @@ begin
   from chat.room_members as m
   join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
   where m.room_id = require_member.room_id
-    and m.user_id = auth.uid()
+    and m.user_id = chat_private.acting_user_id()
     and m.left_at is null;
 
   if not found then
@@ -214,43 +253,30 @@ Raises:
 
 revoke execute on function chat_private.require_member(uuid) from public, anon, authenticated;
 
--- Check, then lock. (One statement that locks and tests membership decides with the snapshot from
--- before the wait, and lets a message in after the kick has committed.)
-create function chat_private.lock_room(room_id uuid)
-returns chat.rooms
+create function chat_private.events_in(room chat.rooms)
+returns integer
 language plpgsql
-volatile
-security definer -- takes a row lock, which needs a right to update
+immutable
 set search_path = '', pg_temp
 as $$
-declare
-  v_room chat.rooms;
 begin
-  perform chat_private.require_member(lock_room.room_id);
-
-  select r.* into v_room
-  from chat.rooms as r
-  where r.id = lock_room.room_id
-  for no key update;
-  return v_room;
+  return case
+    when (events_in.room).is_large then 1 else greatest(1, (events_in.room).member_count)
+  end;
 end;
 $$;
 
-comment on function chat_private.lock_room(uuid) is
-  $$Take the lock that orders a room, as one of its members.
+comment on function chat_private.events_in(chat.rooms) is
+  'Count the events that one number of a room makes, which is the price of most calls in it.';
 
-The caller asks require_member() again afterwards: that is the check that counts.
+revoke execute on function chat_private.events_in(chat.rooms) from public, anon, authenticated;
 
-Raises:
-  room_not_found: as require_member().$$;
-
-revoke execute on function chat_private.lock_room(uuid) from public, anon, authenticated;
-
--- Archived, muted, role: in this order, for everything that people do in a room.
+-- Everything that people do in a room is checked in this order: archived, closed, muted, role.
 create function chat_private.refusal_by_right(
   room chat.rooms,
   me chat.room_members,
-  least_role text
+  least_role text,
+  even_archived boolean default false
 )
 returns chat_private.refusal
 language plpgsql
@@ -258,18 +284,26 @@ stable
 set search_path = '', pg_temp
 as $$
 begin
-  if (refusal_by_right.room).archived_at is not null then
+  if (refusal_by_right.room).archived_at is not null and not refusal_by_right.even_archived then
     return row(
       'PT423', 'room_archived',
       'The room is archived and can only be read.',
       'Ask an admin of the room to unarchive it.', null
     )::chat_private.refusal;
   end if;
+  -- The same words for a closed account and for a block, whoever of the two has blocked the other.
+  if (refusal_by_right.room).is_closed and not refusal_by_right.even_archived then
+    return row(
+      'PT403', 'not_allowed',
+      'The other person cannot be reached in this room.',
+      'Show the room as one that can only be read.', null
+    )::chat_private.refusal;
+  end if;
   if (refusal_by_right.me).muted_until > clock_timestamp() then
     return row(
       'PT403', 'member_muted',
       format('You are muted in this room until %s.', (refusal_by_right.me).muted_until),
-      'Wait, or ask a moderator.', null
+      'Wait until then, or ask a moderator to unmute you.', null
     )::chat_private.refusal;
   end if;
   if chat_private.role_rank((refusal_by_right.me).role)
@@ -288,47 +322,123 @@ begin
 end;
 $$;
 
-comment on function chat_private.refusal_by_right(chat.rooms, chat.room_members, text) is
+comment on function
+  chat_private.refusal_by_right(chat.rooms, chat.room_members, text, boolean) is
   $$Say why a member may not act now; null when they may.
 
 Args:
   room: the locked room.
   me: the caller's membership, read after the lock.
-  least_role: the lowest role that may.$$;
+  least_role: the lowest role that may.
+  even_archived: true for calls that also work in an archived or closed room.$$;
 
-revoke execute on function chat_private.refusal_by_right(chat.rooms, chat.room_members, text)
+revoke execute on function
+  chat_private.refusal_by_right(chat.rooms, chat.room_members, text, boolean)
   from public, anon, authenticated;
 
-create function chat_private.require_right(room chat.rooms, me chat.room_members, least_role text)
+create function chat_private.require_right(
+  room chat.rooms,
+  me chat.room_members,
+  least_role text,
+  even_archived boolean default false
+)
 returns void
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  v_refusal chat_private.refusal := chat_private.refusal_by_right(
+    require_right.room, require_right.me, require_right.least_role, require_right.even_archived
+  );
 begin
-  perform chat_private.refuse(chat_private.refusal_by_right(
-    require_right.room, require_right.me, require_right.least_role
-  ));
+  if v_refusal.slug = 'not_allowed' and require_right.least_role in ('moderator', 'admin', 'owner') then
+    perform chat_private.log_refusal(
+      'act_as_' || require_right.least_role, (require_right.room).id
+    );
+  end if;
+  perform chat_private.refuse(v_refusal);
 end;
 $$;
 
-comment on function chat_private.require_right(chat.rooms, chat.room_members, text) is
-  $$Refuse what a member may not do now.
+comment on function chat_private.require_right(chat.rooms, chat.room_members, text, boolean) is
+  $$Raise the refusal of refusal_by_right() if there is one; it has the same arguments.
 
 Raises:
   room_archived: the room can only be read.
   member_muted: the caller may only read.
-  not_allowed: the caller's role is too low.$$;
+  not_allowed: the caller's role is too low, or nobody can write in the direct room now.$$;
 
-revoke execute on function chat_private.require_right(chat.rooms, chat.room_members, text)
+revoke execute on function
+  chat_private.require_right(chat.rooms, chat.room_members, text, boolean)
   from public, anon, authenticated;
 
--- Moderation goes down the ladder only, except that owners answer for each other: an owner may be
--- demoted by another one, never by somebody below.
+create type chat_private.entry as (room chat.rooms, me chat.room_members);
+
+comment on type chat_private.entry is 'A locked room, and the caller''s membership as it is then.';
+
+-- Check, lock, check. The first look turns strangers away without waiting for a busy room. The
+-- second one decides: it is a later statement, so it sees what was committed during the wait. (One
+-- statement that locks and tests membership decides with the snapshot from before the wait, and
+-- lets a message in after the kick has committed.)
+create function chat_private.enter_room(
+  room_id uuid,
+  least_role text,
+  even_archived boolean default false
+)
+returns chat_private.entry
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+declare
+  v_entry chat_private.entry;
+begin
+  perform chat_private.require_member(enter_room.room_id);
+  v_entry.room := (
+    select r
+    from chat.rooms as r
+    where r.id = enter_room.room_id
+    for no key update
+  );
+  v_entry.me := chat_private.require_member(enter_room.room_id);
+  if enter_room.least_role is not null then
+    perform chat_private.require_right(
+      v_entry.room, v_entry.me, enter_room.least_role, enter_room.even_archived
+    );
+  end if;
+  return v_entry;
+end;
+$$;
+
+comment on function chat_private.enter_room(uuid, text, boolean) is
+  $$Lock a room, and return it if the caller is a member with the right to act in it.
+
+Args:
+  room_id: any room.
+  least_role: the lowest role that may. With null every member may enter, muted or not, and the
+    function that called asks for the right itself.
+  even_archived: true for calls that also work in an archived or closed room.
+
+Returns:
+  The locked room, and the caller's membership, read under the lock.
+
+Raises:
+  sign_in_required: nobody is signed in.
+  room_not_found: the room does not exist, or the caller is not in it.
+  room_archived: the room can only be read.
+  member_muted: the caller may only read.
+  not_allowed: the caller's role is too low, or nobody can write in the direct room now.$$;
+
+revoke execute on function chat_private.enter_room(uuid, text, boolean)
+  from public, anon, authenticated;
+
+-- People moderate only those with a lower role. Owners are the exception: they may demote one
+-- another.
 create function chat_private.require_outranked(me chat.room_members, their_role text)
 returns void
 language plpgsql
-immutable
+stable
 set search_path = '', pg_temp
 as $$
 begin
@@ -336,6 +446,9 @@ begin
     and chat_private.role_rank((require_outranked.me).role)
       <= chat_private.role_rank(require_outranked.their_role)
   then
+    perform chat_private.log_refusal(
+      'act_on_' || require_outranked.their_role, (require_outranked.me).room_id
+    );
     raise exception using
       errcode = 'PT403',
       message = 'not_allowed',
@@ -357,8 +470,9 @@ Raises:
 revoke execute on function chat_private.require_outranked(chat.room_members, text)
   from public, anon, authenticated;
 
--- "Is this row's room mine, and what of it may I read" as a point lookup. (`room_id in (select
--- my_rooms())` looks nicer and is thirty times slower for somebody in a thousand rooms.)
+-- Policies ask with this whether the caller is in the room of a row, and from which message on they
+-- may read. It is one point lookup. (`room_id in (select my_rooms())` is thirty times slower for
+-- somebody in a thousand rooms.)
 create function chat_private.visible_after(room_id uuid)
 returns bigint
 language plpgsql
@@ -369,21 +483,49 @@ set search_path = '', pg_temp
 as $$
 begin
   return (
-    select m.visible_after_seq
+    select greatest(m.visible_after_seq, f.cleared_seq)
     from chat.room_members as m
     join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
+    left join chat.room_preferences as f on f.user_id = m.user_id and f.room_id = m.room_id
     where m.room_id = visible_after.room_id
-      and m.user_id = auth.uid()
+      and m.user_id = case
+        when current_setting('role') = 'service_role' then chat_private.acting_user_id()
+        else auth.uid()
+      end
       and m.left_at is null
   );
 end;
 $$;
 
 comment on function chat_private.visible_after(uuid) is
-  'Return the seq above which the caller reads a room; null for who is not in it.';
+  'Return the seq above which the caller reads a room; null for anybody else.';
 
 revoke execute on function chat_private.visible_after(uuid) from public, anon, authenticated;
-grant execute on function chat_private.visible_after(uuid) to authenticated;
+grant execute on function chat_private.visible_after(uuid) to authenticated, service_role;
+
+create function chat_private.readable_after(member chat.room_members)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return greatest(
+    (readable_after.member).visible_after_seq,
+    (
+      select f.cleared_seq
+      from chat.room_preferences as f
+      where f.user_id = (readable_after.member).user_id and f.room_id = (readable_after.member).room_id
+    )
+  );
+end;
+$$;
+
+comment on function chat_private.readable_after(chat.room_members) is
+  'Return the seq above which a member reads their room: where they came in, or cleared its history.';
+
+revoke execute on function chat_private.readable_after(chat.room_members)
+  from public, anon, authenticated;
 
 create function chat_private.is_banned(room_id uuid, user_id uuid)
 returns boolean
@@ -406,7 +548,7 @@ comment on function chat_private.is_banned(uuid, uuid) is 'Tell whether a ban ho
 
 revoke execute on function chat_private.is_banned(uuid, uuid) from public, anon, authenticated;
 
--- A public room is shown to its whole tenant, except to whom it has banned.
+-- Everybody in the tenant sees a public room, except people who are banned from it.
 create function chat_private.may_see_room(room_id uuid, tenant_id uuid, is_public boolean)
 returns boolean
 language plpgsql
@@ -420,7 +562,7 @@ begin
     or (
       may_see_room.is_public
       and chat_private.is_tenant_member(may_see_room.tenant_id)
-      and not chat_private.is_banned(may_see_room.room_id, auth.uid())
+      and not chat_private.is_banned(may_see_room.room_id, chat_private.acting_user_id())
     );
 end;
 $$;
@@ -430,7 +572,8 @@ comment on function chat_private.may_see_room(uuid, uuid, boolean) is
 
 revoke execute on function chat_private.may_see_room(uuid, uuid, boolean)
   from public, anon, authenticated;
-grant execute on function chat_private.may_see_room(uuid, uuid, boolean) to authenticated;
+grant execute on function chat_private.may_see_room(uuid, uuid, boolean)
+  to authenticated, service_role;
 
 create function chat_private.is_moderator(room_id uuid)
 returns boolean
@@ -446,7 +589,7 @@ begin
     from chat.room_members as m
     join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
     where m.room_id = is_moderator.room_id
-      and m.user_id = auth.uid()
+      and m.user_id = chat_private.acting_user_id()
       and m.left_at is null
       and m.role in ('moderator', 'admin', 'owner')
   );
@@ -456,11 +599,11 @@ $$;
 comment on function chat_private.is_moderator(uuid) is 'Tell whether the caller moderates a room.';
 
 revoke execute on function chat_private.is_moderator(uuid) from public, anon, authenticated;
-grant execute on function chat_private.is_moderator(uuid) to authenticated;
+grant execute on function chat_private.is_moderator(uuid) to authenticated, service_role;
 
--- A locked stream, then stamped rows, then the raised head: the same three moves as for a room.
--- Locking in order is the whole point (`update … where user_id = any (ids)` locks as it finds them
--- and deadlocked half of its runs).
+-- The same three steps as for a room: lock the streams, stamp rows, raise the heads. The streams
+-- are locked in the order of their ids, so that two calls cannot deadlock. (`update … where user_id
+-- = any (ids)` locks rows as it finds them, and deadlocked in half of its runs.)
 create function chat_private.lock_users(user_ids uuid[])
 returns void
 language plpgsql
@@ -473,8 +616,9 @@ begin
   where s.user_id = any (lock_users.user_ids)
   order by s.user_id
   for no key update;
-  -- Closing an account locks its stream too: who waited for that is nobody any more.
-  if auth.uid() = any (lock_users.user_ids) then
+  -- Closing an account locks its stream too. A caller who waited for that has no account any more, and
+  -- a server can no longer act as them.
+  if chat_private.acting_user_id() = any (lock_users.user_ids) then
     perform chat_private.current_user_id();
   end if;
 end;
@@ -484,7 +628,8 @@ comment on function chat_private.lock_users(uuid[]) is
   $$Lock the streams of people, ascending, once per call and after every room.
 
 Raises:
-  sign_in_required: the caller is one of them, and the account was closed meanwhile.$$;
+  sign_in_required: the caller is one of them, and the account was closed meanwhile.
+  user_not_found: the same, of the person a server acts as.$$;
 
 revoke execute on function chat_private.lock_users(uuid[]) from public, anon, authenticated;
 

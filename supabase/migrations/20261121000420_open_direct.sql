@@ -4,7 +4,7 @@ create function chat_private.open_direct(user_id uuid, tenant_id uuid, label tex
 returns chat.rooms
 language plpgsql
 volatile
--- definer: writes tables that nobody may write
+-- definer: API roles may not write these tables
 security definer
 set search_path = '', pg_temp
 as $$
@@ -20,35 +20,15 @@ begin
     raise exception using
       errcode = 'PT400',
       message = 'invalid_input',
-      detail = 'A direct room needs somebody else.',
+      detail = 'A direct room needs another person than yourself.',
       hint = 'Pass the user id of the other person.';
   end if;
 
-  -- Without a tenant it is the one they share for the longest time.
-  select mine.tenant_id into v_tenant
-  from chat.tenant_members as mine
-  join chat.tenant_members as theirs
-    on theirs.tenant_id = mine.tenant_id
-    and theirs.user_id = v_them
-    and theirs.removed_at is null
-  join chat.profiles as p on p.user_id = v_them and p.closed_at is null
-  where mine.user_id = v_me
-    and mine.removed_at is null
-    and (open_direct.tenant_id is null or mine.tenant_id = open_direct.tenant_id)
-  order by greatest(mine.joined_at, theirs.joined_at), mine.tenant_id
-  limit 1;
-  if not found then
-    raise exception using
-      errcode = 'PT404',
-      message = 'user_not_found',
-      detail = format('There is nobody %s in a tenant of yours.', v_them),
-      hint = 'Check the id, or ask to be added to their tenant.';
-  end if;
-
+  v_tenant := chat_private.choose_direct_tenant(open_direct.tenant_id, v_me, v_them);
   perform chat_private.hold_tenant_places(v_tenant, array[v_me, v_them]);
-  perform chat_private.require_people(v_tenant, array[v_me, v_them]);
+  perform chat_private.require_people(v_tenant, array[v_me, v_them], v_me);
 
-  -- Whoever comes second waits here for the first, and then finds the room below.
+  -- If both people call at once, the second call waits here and then finds the room below.
   insert into chat.rooms (tenant_id, kind, low_user, high_user, created_by, member_count, is_large)
   select
     v_tenant, 'direct', least(v_me, v_them), greatest(v_me, v_them), v_me, 2, 2 > s.fanout_limit
@@ -66,10 +46,11 @@ begin
   end if;
 
   perform chat_private.lock_users(array[v_me, v_them]);
-  insert into chat.room_members (room_id, user_id, label, joined_rev, rev, user_rev)
+  perform chat_private.spend(v_me, 20);
+  insert into chat.room_members (room_id, user_id, label, joined_rev, rev, user_rev, joined_seq)
   select
     v_room.id, s.user_id, case when s.user_id = v_me then v_label else v_their_label end,
-    1, 1, s.rev + 1
+    1, 1, s.rev + 1, 0
   from chat_private.user_streams as s
   where s.user_id in (v_me, v_them);
   perform chat_private.bump_users(array[v_me, v_them], '{memberships}');
@@ -82,7 +63,79 @@ begin
 end;
 $$;
 
--- Leaving the tenant ended their memberships; meeting there again continues the old room.
+create function chat_private.choose_direct_tenant(tenant_id uuid, me uuid, other uuid)
+returns uuid
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- Looked for first, so that an id takes the same time whether somebody has it or not.
+  v_is_blocked boolean := chat_private.is_blocked_between(
+    choose_direct_tenant.me, choose_direct_tenant.other
+  );
+  v_shared uuid[];
+  v_tenants uuid[];
+begin
+  v_shared := array(
+    select mine.tenant_id
+    from chat.tenant_members as mine
+    join chat.tenant_members as theirs
+      on theirs.tenant_id = mine.tenant_id
+      and theirs.user_id = choose_direct_tenant.other
+      and theirs.removed_at is null
+    join chat.profiles as p on p.user_id = choose_direct_tenant.other and p.closed_at is null
+    where not v_is_blocked
+      and mine.user_id = choose_direct_tenant.me
+      and mine.removed_at is null
+      and (
+        choose_direct_tenant.tenant_id is null
+        or mine.tenant_id = choose_direct_tenant.tenant_id
+      )
+  );
+  if v_shared = '{}' then
+    raise exception using
+      errcode = 'PT404',
+      message = 'user_not_found',
+      detail = format('Nobody in a tenant of yours has the id %s.', choose_direct_tenant.other),
+      hint = 'Check the id, or invite them into a tenant of yours.';
+  end if;
+
+  v_tenants := v_shared;
+  if cardinality(v_shared) > 1 then
+    v_tenants := array(
+      select r.tenant_id
+      from chat.rooms as r
+      where r.tenant_id = any (v_shared)
+        and r.low_user = least(choose_direct_tenant.me, choose_direct_tenant.other)
+        and r.high_user = greatest(choose_direct_tenant.me, choose_direct_tenant.other)
+    );
+  end if;
+  if cardinality(v_tenants) <> 1 then
+    raise exception using
+      errcode = 'PT400',
+      message = 'tenant_required',
+      detail = format('You share %s tenants with them.', cardinality(v_shared)),
+      hint = 'Pass tenant_id.';
+  end if;
+  return v_tenants[1];
+end;
+$$;
+
+comment on function chat_private.choose_direct_tenant(uuid, uuid, uuid) is
+  $$Choose the tenant in which two people talk: where they do already, else the only one.
+
+Args:
+  tenant_id: the one that was named; null for any that both are in.
+  me: the caller.
+  other: the other person.
+
+Raises:
+  user_not_found: they share no tenant, or not the one that was named, or one has blocked the other.
+  tenant_required: they share several, and have a room in none of them, or in several.$$;
+
+-- Leaving a tenant ended the membership. Once both people are in the tenant again, they get their
+-- old room back.
 create function chat_private.reopen_direct(room_id uuid, actor_id uuid)
 returns chat.rooms
 language plpgsql
@@ -109,7 +162,8 @@ begin
     order by m.user_id
   );
   if v_gone <> '{}' then
-    update chat.rooms as r set archived_at = null where r.id = v_room.id;
+    -- Both are there again, and open_direct() has made sure that there is no block.
+    update chat.rooms as r set archived_at = null, is_closed = false where r.id = v_room.id;
     perform chat_private.begin_memberships(
       v_room, v_gone, 'member', null, reopen_direct.actor_id, 'member_joined'
     );
@@ -120,7 +174,7 @@ end;
 $$;
 
 comment on function chat_private.reopen_direct(uuid, uuid) is
-  'Let both people into their direct room again; nothing for who is in.';
+  'Let both people into their direct room again; leave alone those who are in it.';
 
 create function chat.open_direct(
   user_id uuid,
@@ -139,11 +193,15 @@ comment on function chat.open_direct(uuid, uuid, text, text) is
 
 Both people get the same room, however often and however concurrently it is opened.
 
+Price: 20 for a new room; what add_member costs where people come into an old one again; nothing to
+find it.
+
 Args:
   user_id: the other person, who shares a tenant with the caller.
-  tenant_id: where the room lives; left out, the tenant they have shared for the longest time.
-  label: what the caller is in this room, for example tourist; kept from the first opening.
-  their_label: what the other person is, for example guide.
+  tenant_id: where the room lives; left out, where they have one, else the only tenant they share.
+  label: what the app calls the caller here, such as tourist, up to 40 characters; kept from the
+    first opening.
+  their_label: what the app calls the other person, such as guide, up to 40 characters.
 
 Returns:
   The room.
@@ -151,12 +209,15 @@ Returns:
 Raises:
   sign_in_required: nobody is signed in.
   invalid_input: there is no other person, or a label is not a word of up to 40 characters.
-  user_not_found: nobody with that id shares a tenant with the caller.$$;
+  user_not_found: nobody with that id shares a tenant with the caller, or one has blocked the other.
+  tenant_required: they share several tenants and have a room in none of them, or in several.
+  slow_down: too much at once; Retry-After tells the seconds.$$;
 
 revoke execute on function
+  chat_private.choose_direct_tenant(uuid, uuid, uuid),
   chat_private.reopen_direct(uuid, uuid),
   chat_private.open_direct(uuid, uuid, text, text), chat.open_direct(uuid, uuid, text, text)
   from public, anon, authenticated;
 grant execute on function
   chat_private.open_direct(uuid, uuid, text, text), chat.open_direct(uuid, uuid, text, text)
-  to authenticated;
+  to authenticated, service_role;

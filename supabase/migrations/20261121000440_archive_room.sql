@@ -1,7 +1,7 @@
 -- archive_room and unarchive_room: a room that can only be read, and back.
 
--- One number fences everybody at once: nothing anybody does in the room gets a higher one until it
--- is undone. Leaving and being taken out still work.
+-- After the number that archives a room, no call takes a higher one there until it is unarchived.
+-- Only leaving and being removed still work.
 create function chat_private.set_room_archived(room_id uuid, archived boolean)
 returns chat.rooms
 language plpgsql
@@ -9,18 +9,22 @@ volatile
 set search_path = '', pg_temp
 as $$
 declare
+  v_entry chat_private.entry;
   v_room chat.rooms;
-  v_active chat.rooms;
+  v_me chat.room_members;
 begin
-  v_room := chat_private.lock_room(set_room_archived.room_id);
-  v_active := v_room;
-  v_active.archived_at := null;
-  perform chat_private.require_right(
-    v_active, chat_private.require_member(set_room_archived.room_id), 'admin'
-  );
+  v_entry := chat_private.enter_room(set_room_archived.room_id, 'admin', true);
+  v_room := v_entry.room;
+  v_me := v_entry.me;
   if (v_room.archived_at is not null) = set_room_archived.archived then
     return v_room;
   end if;
+  -- The room counts as an open room of the person who created it, whoever unarchives it.
+  if not set_room_archived.archived then
+    perform chat_private.lock_users(array[v_room.created_by]);
+    perform chat_private.require_room_left(v_room.created_by);
+  end if;
+  perform chat_private.spend(v_me.user_id, chat_private.events_in(v_room));
 
   update chat.rooms as r
   set
@@ -30,6 +34,10 @@ begin
     touched = '{rooms}'
   where r.id = v_room.id
   returning r.* into v_room;
+  perform chat_private.record_audit(
+    case when set_room_archived.archived then 'room_archived' else 'room_unarchived' end,
+    v_room.tenant_id, v_room.id, null
+  );
   return v_room;
 end;
 $$;
@@ -41,7 +49,7 @@ create function chat_private.archive_room(room_id uuid)
 returns chat.rooms
 language plpgsql
 volatile
--- definer: writes tables that nobody may write
+-- definer: API roles may not write these tables
 security definer
 set search_path = '', pg_temp
 as $$
@@ -54,7 +62,7 @@ create function chat_private.unarchive_room(room_id uuid)
 returns chat.rooms
 language plpgsql
 volatile
--- definer: writes tables that nobody may write
+-- definer: API roles may not write these tables
 security definer
 set search_path = '', pg_temp
 as $$
@@ -80,6 +88,8 @@ return chat_private.unarchive_room(room_id);
 comment on function chat.archive_room(uuid) is
   $$Archive a group room, so that it can only be read.
 
+Price: as many as a small room has members, 1 in a large one.
+
 Args:
   room_id: a room the caller administers.
 
@@ -90,10 +100,13 @@ Raises:
   sign_in_required: nobody is signed in.
   room_not_found: the room does not exist, or the caller is not in it.
   member_muted: the caller may only read.
-  not_allowed: the caller is no admin of it, or it is a direct room.$$;
+  not_allowed: the caller is no admin of it, or it is a direct room.
+  slow_down: too much at once; Retry-After tells the seconds.$$;
 
 comment on function chat.unarchive_room(uuid) is
   $$Open an archived room again.
+
+Price: as many as a small room has members, 1 in a large one.
 
 Args:
   room_id: a room the caller administers.
@@ -105,7 +118,9 @@ Raises:
   sign_in_required: nobody is signed in.
   room_not_found: the room does not exist, or the caller is not in it.
   member_muted: the caller may only read.
-  not_allowed: the caller is no admin of it, or it is a direct room.$$;
+  not_allowed: the caller is no admin of it, or it is a direct room.
+  payload_too_large: the person who created it has too many open rooms.
+  slow_down: too much at once; Retry-After tells the seconds.$$;
 
 revoke execute on function
   chat_private.set_room_archived(uuid, boolean),
@@ -115,4 +130,4 @@ revoke execute on function
 grant execute on function
   chat_private.archive_room(uuid), chat.archive_room(uuid),
   chat_private.unarchive_room(uuid), chat.unarchive_room(uuid)
-  to authenticated;
+  to authenticated, service_role;

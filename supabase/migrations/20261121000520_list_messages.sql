@@ -1,5 +1,70 @@
 -- list_messages: pages of a room, before, after or around a message.
 
+create type chat_private.seq_range as (first_seq bigint, last_seq bigint);
+
+-- Messages are measured first, from the position in both directions. A page ends where it would
+-- become too long, but always has the message next to the position.
+create function chat_private.fit_page(
+  me chat.room_members,
+  seq bigint,
+  below integer,
+  above integer
+)
+returns chat_private.seq_range
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  v_me chat.room_members := fit_page.me;
+  v_visible_after bigint := chat_private.readable_after(v_me);
+  v_page chat_private.seq_range;
+begin
+  select min(page.seq), max(page.seq) into v_page
+  from (
+    select
+      near.seq,
+      sum(near.bytes) over nearest as bytes,
+      row_number() over nearest as place
+    from (
+      (
+        select m.seq, chat_private.message_bytes(m) as bytes
+        from chat.messages as m
+        where m.room_id = v_me.room_id
+          and m.seq < fit_page.seq
+          and m.seq > v_visible_after
+        order by m.seq desc
+        limit fit_page.below
+      )
+      union all
+      (
+        select m.seq, chat_private.message_bytes(m)
+        from chat.messages as m
+        where m.room_id = v_me.room_id
+          and m.seq >= greatest(fit_page.seq, v_visible_after + 1)
+        order by m.seq
+        limit fit_page.above
+      )
+    ) as near
+    window nearest as (order by abs(near.seq - fit_page.seq), near.seq)
+  ) as page
+  where page.place = 1 or page.bytes <= (select s.pull_bytes from chat_private.settings as s);
+  return v_page;
+end;
+$$;
+
+comment on function chat_private.fit_page(chat.room_members, bigint, integer, integer) is
+  $$Choose a page of messages around a seq.
+
+Args:
+  me: the membership of the person who reads.
+  seq: the message around which the page lies.
+  below: how many messages before that one at most.
+  above: how many messages from that one on at most.
+
+Returns:
+  The first and the last message that fit into an answer; both null if there is none.$$;
+
 create function chat_private.list_messages(
   room_id uuid,
   before bigint,
@@ -17,62 +82,37 @@ as $$
 declare
   v_size integer := chat_private.clean_page_size(list_messages.page_size);
   v_me chat.room_members;
+  v_position bigint;
+  v_below integer := 0;
+  v_page chat_private.seq_range;
 begin
   if num_nonnulls(list_messages.before, list_messages.after, list_messages.around) > 1 then
     raise exception using
       errcode = 'PT400',
       message = 'invalid_input',
-      detail = 'A page lies before, after or around a message.',
-      hint = 'Pass one of the three.';
+      detail = 'Only one of before, after and around may be given.',
+      hint = 'Pass one of the three, or none for the newest messages.';
   end if;
   v_me := chat_private.require_member(list_messages.room_id);
 
+  -- So many messages below the position, and the others from there on.
   if list_messages.after is not null then
-    return query
-      select m.*
-      from chat.messages as m
-      where m.room_id = v_me.room_id
-        and m.seq > greatest(list_messages.after, v_me.visible_after_seq)
-      order by m.seq
-      limit v_size;
+    v_position := greatest(least(list_messages.after, 9223372036854775806) + 1, 0);
   elsif list_messages.around is not null then
-    return query
-      select page.*
-      from (
-        (
-          select m.*
-          from chat.messages as m
-          where m.room_id = v_me.room_id
-            and m.seq < list_messages.around
-            and m.seq > v_me.visible_after_seq
-          order by m.seq desc
-          limit v_size / 2
-        )
-        union all
-        (
-          select m.*
-          from chat.messages as m
-          where m.room_id = v_me.room_id
-            and m.seq >= greatest(list_messages.around, v_me.visible_after_seq + 1)
-          order by m.seq
-          limit v_size - v_size / 2
-        )
-      ) as page
-      order by page.seq;
+    v_position := greatest(list_messages.around, 0);
+    v_below := v_size / 2;
   else
-    return query
-      select page.*
-      from (
-        select m.*
-        from chat.messages as m
-        where m.room_id = v_me.room_id
-          and m.seq > v_me.visible_after_seq
-          and m.seq < coalesce(list_messages.before, 9223372036854775807)
-        order by m.seq desc
-        limit v_size
-      ) as page
-      order by page.seq;
+    v_position := coalesce(list_messages.before, 9223372036854775807);
+    v_below := v_size;
   end if;
+
+  v_page := chat_private.fit_page(v_me, v_position, v_below, v_size - v_below);
+
+  return query
+    select m.*
+    from chat.messages as m
+    where m.room_id = v_me.room_id and m.seq between v_page.first_seq and v_page.last_seq
+    order by m.seq;
 end;
 $$;
 
@@ -101,10 +141,11 @@ Args:
   before: only messages with a lower seq, the nearest ones.
   after: only messages with a higher seq, the nearest ones.
   around: the message with this seq in the middle of the page.
-  page_size: 1 to 200 messages.
+  page_size: 1 to 200 messages. A page may be shorter, because it is bounded by bytes as well
+    (settings.pull_bytes): go on from its outermost message until a page is empty.
 
 Returns:
-  Messages the caller may see, tombstones included, by seq.
+  Messages the caller may see, tombstones included, by seq; those nearest to the position.
 
 Raises:
   sign_in_required: nobody is signed in.
@@ -112,10 +153,11 @@ Raises:
   room_not_found: the room does not exist, or the caller is not in it.$$;
 
 revoke execute on function
+  chat_private.fit_page(chat.room_members, bigint, integer, integer),
   chat_private.list_messages(uuid, bigint, bigint, bigint, integer),
   chat.list_messages(uuid, bigint, bigint, bigint, integer)
   from public, anon, authenticated;
 grant execute on function
   chat_private.list_messages(uuid, bigint, bigint, bigint, integer),
   chat.list_messages(uuid, bigint, bigint, bigint, integer)
-  to authenticated;
+  to authenticated, service_role;

@@ -28,7 +28,7 @@ begin
   from chat.messages as m
   where m.room_id = (require_message.me).room_id
     and m.seq = require_message.seq
-    and m.seq > (require_message.me).visible_after_seq
+    and m.seq > chat_private.readable_after(require_message.me)
     and m.kind = 'text';
   if not found then
     raise exception using
@@ -110,43 +110,256 @@ Args:
   room: the locked room.
   message: as it was.$$;
 
-create function chat_private.edit_message(
-  room_id uuid,
-  seq bigint,
+-- What somebody may edit: what they wrote, while it stands.
+create function chat_private.require_own_message(me chat.room_members, seq bigint)
+returns chat.messages
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  v_message chat.messages := chat_private.require_message(
+    require_own_message.me, require_own_message.seq
+  );
+begin
+  if v_message.sender_id <> (require_own_message.me).user_id then
+    raise exception using
+      errcode = 'PT403',
+      message = 'not_allowed',
+      detail = 'Only the person who wrote a message edits it.',
+      hint = 'Moderators may delete it.';
+  end if;
+  perform chat_private.require_standing(v_message);
+  return v_message;
+end;
+$$;
+
+comment on function chat_private.require_own_message(chat.room_members, bigint) is
+  $$Find a message that the member wrote and may edit.
+
+Raises:
+  message_not_found: there is none that they may see.
+  not_allowed: somebody else wrote it.
+  message_deleted: it was deleted.$$;
+
+-- Whom an edit calls who was not called before. The caller of this holds the room.
+create function chat_private.find_newly_called(
+  room chat.rooms,
+  me chat.room_members,
+  message chat.messages,
+  mentions uuid[]
+)
+returns chat_private.called
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  v_called chat_private.called := row(
+    (find_newly_called.message).mentions, '{}', null, null, '{}'
+  );
+begin
+  if find_newly_called.mentions is not null then
+    v_called := chat_private.find_called(
+      find_newly_called.room, find_newly_called.me, null, find_newly_called.mentions, false
+    );
+    v_called.people := array(
+      select n.user_id
+      from unnest(v_called.notified) as n (user_id)
+      where n.user_id <> all ((find_newly_called.message).mentions)
+    );
+    v_called.notified := v_called.people;
+  end if;
+  return v_called;
+end;
+$$;
+
+comment on function
+  chat_private.find_newly_called(chat.rooms, chat.room_members, chat.messages, uuid[]) is
+  $$Find whom an edited message mentions, and to whom of them that is new.
+
+Args:
+  room: the locked room.
+  me: the membership of whoever edits.
+  message: as it is.
+  mentions: whom it is to mention; null leaves them as they are.$$;
+
+-- Somebody who is mentioned once more is told anew, and what told them before goes with that: there is
+-- one notification of each mention, in every copy too.
+create function chat_private.notify_newly_called(
+  message chat.messages,
+  called chat_private.called
+)
+returns void
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+begin
+  delete from chat.notifications as n
+  where n.kind = 'mention'
+    and n.room_id = (notify_newly_called.message).room_id
+    and n.message_seq = (notify_newly_called.message).seq
+    and n.user_id = any ((notify_newly_called.called).people);
+  perform chat_private.notify_called(
+    (notify_newly_called.message).room_id, (notify_newly_called.message).seq,
+    (notify_newly_called.message).rev, (notify_newly_called.message).sender_id,
+    notify_newly_called.called
+  );
+  perform chat_private.bump_users((notify_newly_called.called).people, '{notifications}');
+end;
+$$;
+
+comment on function chat_private.notify_newly_called(chat.messages, chat_private.called) is
+  $$Write the notifications of those whom an edit calls; the caller of this has locked them.
+
+Args:
+  message: as it is after the edit.
+  called: whom it calls who was not called before.$$;
+
+create function chat_private.rewrite_message(
+  room chat.rooms,
+  message chat.messages,
   body text,
-  expected_rev bigint
+  mentions uuid[],
+  metadata jsonb
 )
 returns chat.messages
 language plpgsql
 volatile
--- definer: writes tables that nobody may write
+set search_path = '', pg_temp
+as $$
+declare
+  v_room chat.rooms := rewrite_message.room;
+  v_old chat.messages := rewrite_message.message;
+  v_message chat.messages;
+begin
+  perform chat_private.retract_step(v_room, v_old);
+  update chat.messages as m
+  set
+    body = rewrite_message.body,
+    mentions = rewrite_message.mentions,
+    metadata = rewrite_message.metadata,
+    edited_at = clock_timestamp(),
+    rev = v_room.rev + 1
+  where m.room_id = v_room.id and m.seq = v_old.seq
+  returning m.* into v_message;
+  if v_message.body <> v_old.body then
+    insert into chat.message_edits (room_id, seq, rev, sender_id, body)
+    values (v_room.id, v_old.seq, v_message.rev, v_old.sender_id, v_old.body);
+    perform chat_private.renew_search(v_room.id, v_message.seq);
+    -- (A large message does not wait for its run to be complete.)
+    if octet_length(v_message.body) > 1024 then
+      perform chat_private.grow_search(v_room.id, v_room.last_seq);
+    end if;
+  end if;
+
+  update chat.rooms as r
+  set rev = v_room.rev + 1, touched = '{messages}'
+  where r.id = v_room.id;
+  return v_message;
+end;
+$$;
+
+comment on function
+  chat_private.rewrite_message(chat.rooms, chat.messages, text, uuid[], jsonb) is
+  $$Let a message say something else, and keep what it said.
+
+Args:
+  room: the locked room.
+  message: as it was.
+  body, mentions, metadata: as they are from now on.
+
+Returns:
+  The message.$$;
+
+-- Before the lock the message may still change. That matters little: only its author changes it, and
+-- what is checked is what it is going to say.
+create function chat_private.check_edit(room_id uuid, seq bigint, body text, metadata jsonb)
+returns void
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+declare
+  v_me chat.room_members := chat_private.require_member(check_edit.room_id);
+  v_message chat.messages;
+  v_metadata jsonb;
+begin
+  select m.* into v_message
+  from chat.messages as m
+  where m.room_id = v_me.room_id
+    and m.seq = check_edit.seq
+    and m.sender_id = v_me.user_id
+    and m.kind = 'text'
+    and m.deleted_at is null;
+  v_metadata := coalesce(check_edit.metadata, v_message.metadata);
+  if not found
+    or (v_message.body, v_message.metadata) = (check_edit.body, v_metadata)
+    or (chat_private.refusal_by_content(
+      check_edit.body, v_message.client_id, '{}', v_message.attachments, v_metadata
+    )).slug is not null
+  then
+    return;
+  end if;
+  perform chat_private.refuse(chat_private.refusal_by_check(
+    v_me.room_id, v_me.user_id, check_edit.body, v_message.attachments, v_metadata
+  ));
+end;
+$$;
+
+comment on function chat_private.check_edit(uuid, bigint, text, jsonb) is
+  $$Ask the adopter's rule about an edit, before the room is locked; the arguments are those of edit_message.
+
+What is no edit of a message of one's own, or is wrong in other ways, is left to edit_message().
+
+Raises:
+  room_not_found: the caller is not in the room.
+  message_refused: the rule is against it.$$;
+
+create function chat_private.edit_message(
+  room_id uuid,
+  seq bigint,
+  body text,
+  expected_rev bigint,
+  mentions uuid[],
+  metadata jsonb
+)
+returns chat.messages
+language plpgsql
+volatile
+-- definer: API roles may not write these tables
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  v_refusal chat_private.refusal;
+  v_entry chat_private.entry;
   v_room chat.rooms;
   v_me chat.room_members;
   v_message chat.messages;
+  v_metadata jsonb;
+  v_called chat_private.called;
+  v_ready_at timestamptz;
 begin
-  v_room := chat_private.lock_room(edit_message.room_id);
-  v_me := chat_private.require_member(edit_message.room_id);
-  perform chat_private.require_right(v_room, v_me, 'member');
-  v_message := chat_private.require_message(v_me, edit_message.seq);
-  if v_message.sender_id <> v_me.user_id then
-    raise exception using
-      errcode = 'PT403',
-      message = 'not_allowed',
-      detail = 'Only who wrote a message edits it.',
-      hint = 'Moderators may delete it.';
+  if chat_private.has_content_check() then
+    perform chat_private.check_edit(
+      edit_message.room_id, edit_message.seq, edit_message.body, edit_message.metadata
+    );
   end if;
-  perform chat_private.require_standing(v_message);
-  v_refusal := chat_private.refusal_by_content(
-    edit_message.body, v_message.client_id, v_message.mentions, v_message.attachments
-  );
-  perform chat_private.refuse(v_refusal);
+  v_entry := chat_private.enter_room(edit_message.room_id, 'member');
+  v_room := v_entry.room;
+  v_me := v_entry.me;
+  v_message := chat_private.require_own_message(v_me, edit_message.seq);
+  v_metadata := coalesce(edit_message.metadata, v_message.metadata);
+  perform chat_private.refuse(chat_private.refusal_by_content(
+    edit_message.body, v_message.client_id, coalesce(edit_message.mentions, v_message.mentions),
+    v_message.attachments, v_metadata
+  ));
+  v_called := chat_private.find_newly_called(v_room, v_me, v_message, edit_message.mentions);
   -- A retry finds its own edit, and that is no conflict.
-  if v_message.body = edit_message.body then
+  if (v_message.body, v_message.mentions, v_message.metadata)
+    = (edit_message.body, v_called.mentions, v_metadata)
+  then
     return v_message;
   end if;
   if v_message.rev <> edit_message.expected_rev then
@@ -157,20 +370,25 @@ begin
       hint = 'Show the newer text, then edit that.';
   end if;
 
-  perform chat_private.retract_step(v_room, v_message);
-  insert into chat.message_edits (room_id, seq, rev, sender_id, body)
-  values (v_room.id, v_message.seq, v_room.rev + 1, v_message.sender_id, v_message.body);
-  update chat.messages as m
-  set body = edit_message.body, edited_at = clock_timestamp(), rev = v_room.rev + 1
-  where m.room_id = v_room.id and m.seq = v_message.seq
-  returning m.* into v_message;
-  update chat_private.message_search as s
-  set vector = to_tsvector('chat_private.search', chat_private.split_words(v_message.body))
-  where s.room_id = v_room.id and s.seq = v_message.seq;
-
-  update chat.rooms as r
-  set rev = v_room.rev + 1, touched = '{messages}'
-  where r.id = v_room.id;
+  perform chat_private.lock_users(v_called.people);
+  v_ready_at := chat_private.take_slow_turn(v_room, v_me);
+  if v_ready_at is not null then
+    perform chat_private.refuse_by_wait(v_ready_at);
+  end if;
+  -- Like a send, of what it says now and of what it said.
+  perform chat_private.spend(
+    v_me.user_id,
+    1 + (
+      octet_length(v_message.body) + octet_length(edit_message.body)
+      + octet_length(v_message.attachments::text) + octet_length(v_metadata::text)
+    ) * chat_private.events_in(v_room) / 4096 + cardinality(v_called.people)
+  );
+  v_message := chat_private.rewrite_message(
+    v_room, v_message, edit_message.body, v_called.mentions, v_metadata
+  );
+  if v_called.people <> '{}' then
+    perform chat_private.notify_newly_called(v_message, v_called);
+  end if;
   return v_message;
 end;
 $$;
@@ -179,25 +397,35 @@ create function chat.edit_message(
   room_id uuid,
   seq bigint,
   body text,
-  expected_rev bigint default null
+  expected_rev bigint default null,
+  mentions uuid[] default null,
+  metadata jsonb default null
 )
 returns chat.messages
 language sql
 volatile
 set search_path = '', pg_temp
-return chat_private.edit_message(room_id, seq, body, expected_rev);
+return chat_private.edit_message(room_id, seq, body, expected_rev, mentions, metadata);
 
-comment on function chat.edit_message(uuid, bigint, text, bigint) is
-  $$Change the text of a message of the caller's own.
+comment on function chat.edit_message(uuid, bigint, text, bigint, uuid[], jsonb) is
+  $$Change the text, mentions or metadata of a message of one's own.
+
+People who are mentioned now and were not before are notified. The notifications of those who are not
+mentioned any more are over; clients leave them out by themselves.
+
+Price: what sending both texts in one message would cost, to the people it notifies now.
 
 Args:
   room_id: a room the caller is in.
   seq: a message the caller wrote.
   body: up to 8,000 characters; empty only when it has an attachment.
   expected_rev: the rev the caller saw; left out, the edit wins over any other.
+  mentions: up to 50 people, instead of those it mentioned; those who are not in the room are left
+    out. Left out or null, the message mentions the same people as before.
+  metadata: an object of the app's own, up to 4 KB; {} clears it, null leaves it as it is.
 
 Returns:
-  The message; unchanged when it says that already.
+  The message; unchanged when all of that is so already.
 
 Raises:
   sign_in_required: nobody is signed in.
@@ -207,21 +435,30 @@ Raises:
   not_allowed: somebody else wrote it, or the caller is a reader.
   message_not_found: there is no such message.
   message_deleted: it was deleted.
-  invalid_input: there is nothing to say.
+  invalid_input: there is nothing to say, or the metadata are not as described.
   message_too_long: more than 8,000 characters.
-  edit_conflict: its rev is not expected_rev any more, and it says something else.$$;
+  too_many_mentions: more than 50 people.
+  payload_too_large: the metadata take more than 4 KB.
+  edit_conflict: its rev is not expected_rev any more, and it says something else.
+  message_refused: the project's own rule about content is against it.
+  slow_down: slow mode, or too much at once; Retry-After tells the seconds.$$;
 
 revoke execute on function
   chat_private.require_message(chat.room_members, bigint),
   chat_private.require_standing(chat.messages),
   chat_private.retract_step(chat.rooms, chat.messages),
-  chat_private.edit_message(uuid, bigint, text, bigint),
-  chat.edit_message(uuid, bigint, text, bigint)
+  chat_private.require_own_message(chat.room_members, bigint),
+  chat_private.find_newly_called(chat.rooms, chat.room_members, chat.messages, uuid[]),
+  chat_private.notify_newly_called(chat.messages, chat_private.called),
+  chat_private.rewrite_message(chat.rooms, chat.messages, text, uuid[], jsonb),
+  chat_private.check_edit(uuid, bigint, text, jsonb),
+  chat_private.edit_message(uuid, bigint, text, bigint, uuid[], jsonb),
+  chat.edit_message(uuid, bigint, text, bigint, uuid[], jsonb)
   from public, anon, authenticated;
 grant execute on function
-  chat_private.edit_message(uuid, bigint, text, bigint),
-  chat.edit_message(uuid, bigint, text, bigint)
-  to authenticated;
+  chat_private.edit_message(uuid, bigint, text, bigint, uuid[], jsonb),
+  chat.edit_message(uuid, bigint, text, bigint, uuid[], jsonb)
+  to authenticated, service_role;
 
 alter table chat.message_edits enable row level security;
 

@@ -4,11 +4,12 @@ create function chat_private.set_member_role(room_id uuid, user_id uuid, role te
 returns chat.room_members
 language plpgsql
 volatile
--- definer: writes tables that nobody may write
+-- definer: API roles may not write these tables
 security definer
 set search_path = '', pg_temp
 as $$
 declare
+  v_entry chat_private.entry;
   v_room chat.rooms;
   v_me chat.room_members;
   v_member chat.room_members;
@@ -20,14 +21,15 @@ begin
       detail = 'A role is owner, admin, moderator, member or reader.',
       hint = 'Pass one of these.';
   end if;
-  v_room := chat_private.lock_room(set_member_role.room_id);
-  v_me := chat_private.require_member(set_member_role.room_id);
-  -- Everybody may step down, nobody up.
+  v_entry := chat_private.enter_room(set_member_role.room_id, null);
+  v_room := v_entry.room;
+  v_me := v_entry.me;
+  -- People may lower their own role, and never raise it.
   if set_member_role.user_id = v_me.user_id and v_room.kind = 'group' then
     perform chat_private.require_right(v_room, v_me, set_member_role.role);
   else
     perform chat_private.require_right(v_room, v_me, 'admin');
-    perform chat_private.require_target(v_room, v_me, set_member_role.user_id);
+    perform chat_private.require_target(v_me, set_member_role.user_id);
     perform chat_private.require_outranked(v_me, set_member_role.role);
   end if;
 
@@ -41,6 +43,11 @@ begin
     perform chat_private.require_another_owner(v_room.id, v_member.user_id);
   end if;
 
+  perform chat_private.spend(v_me.user_id, chat_private.events_in(v_room));
+  perform chat_private.record_audit(
+    'role_changed', v_room.tenant_id, v_room.id, v_member.user_id,
+    jsonb_build_object('from', v_member.role, 'to', set_member_role.role)
+  );
   update chat.room_members as m
   set role = set_member_role.role, rev = v_room.rev + 1
   where m.room_id = v_room.id and m.user_id = v_member.user_id
@@ -68,10 +75,12 @@ set search_path = '', pg_temp
 return chat_private.set_member_role(room_id, user_id, role);
 
 comment on function chat.set_member_role(uuid, uuid, text) is
-  $$Change what somebody is in a group room.
+  $$Change somebody's role in a group room.
 
-Admins change who is below them, to roles below their own. Owners change everybody, other owners
+Admins change people below them, to roles below their own. Owners change everybody, other owners
 included; to hand a room over, make somebody owner and step down. Everybody may step down.
+
+Price: as many as a small room has members, 1 in a large one.
 
 Args:
   room_id: a room the caller administers.
@@ -89,11 +98,12 @@ Raises:
   member_muted: the caller may only read.
   not_allowed: the caller's role is too low for this, or it is a direct room.
   user_not_found: they are not in the room.
-  last_owner: the room would be left without an owner.$$;
+  last_owner: no other owner could act in the room.
+  slow_down: too much at once; Retry-After tells the seconds.$$;
 
 revoke execute on function
   chat_private.set_member_role(uuid, uuid, text), chat.set_member_role(uuid, uuid, text)
   from public, anon, authenticated;
 grant execute on function
   chat_private.set_member_role(uuid, uuid, text), chat.set_member_role(uuid, uuid, text)
-  to authenticated;
+  to authenticated, service_role;

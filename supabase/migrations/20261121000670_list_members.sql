@@ -13,13 +13,25 @@ declare
   v_me chat.room_members := chat_private.require_member(list_members.room_id);
 begin
   return query
-    select m.*
-    from chat.room_members as m
-    where m.room_id = v_me.room_id
-      and m.left_at is null
-      and m.user_id > coalesce(list_members.after, '00000000-0000-0000-0000-000000000000')
-    order by m.user_id
-    limit v_size;
+    select (page.member).*
+    from (
+      select
+        near.member,
+        sum(octet_length(to_json(near.member)::text)) over in_order as bytes,
+        row_number() over in_order as place
+      from (
+        select m as member
+        from chat.room_members as m
+        where m.room_id = v_me.room_id
+          and m.left_at is null
+          and m.user_id > coalesce(list_members.after, '00000000-0000-0000-0000-000000000000')
+        order by m.user_id
+        limit v_size
+      ) as near
+      window in_order as (order by (near.member).user_id)
+    ) as page
+    where page.place = 1 or page.bytes <= (select s.pull_bytes from chat_private.settings as s)
+    order by (page.member).user_id;
 end;
 $$;
 
@@ -42,7 +54,8 @@ comment on function chat.list_members(uuid, uuid, integer) is
 Args:
   room_id: a room the caller is in.
   after: the user_id of the last row of the page before.
-  page_size: 1 to 200 people.
+  page_size: 1 to 200 people. A page may be shorter, because it is bounded by bytes as well: go on
+    from its last row until a page is empty.
 
 Returns:
   Memberships, by user_id.
@@ -57,4 +70,4 @@ revoke execute on function
   from public, anon, authenticated;
 grant execute on function
   chat_private.list_members(uuid, uuid, integer), chat.list_members(uuid, uuid, integer)
-  to authenticated;
+  to authenticated, service_role;

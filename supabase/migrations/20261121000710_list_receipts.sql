@@ -1,6 +1,10 @@
--- list_receipts: when a message reached whom, and when they read it.
+-- list_receipts: when each person received a message, and when they read it.
 
--- Every message times everybody else in its room; ask for one message, or for one person.
+-- A message waits for everybody, except bots, who is in the room now and was in it when the message
+-- was sent. Others are listed only if they acknowledged it before they left, or before they came
+-- back. People who had left before it was sent are not looked up. Ask for one message, or for one
+-- person. The first receipt that reaches a message decides: joined_seq never falls, so if that
+-- receipt belongs to a later joining, all receipts after it do as well.
 create view chat.message_receipts
 with (security_invoker = true)
 as
@@ -10,15 +14,15 @@ select
   p.user_id,
   m.created_at as sent_at,
   least(d.at, r.at) as delivered_at,
-  r.at as read_at
+  r.at as read_at,
+  case when d.at <= coalesce(r.at, 'infinity') then d.device_id end as device_id
 from chat.messages as m
 join chat.room_members as p
   on p.room_id = m.room_id
-  and p.left_at is null
   and p.user_id <> m.sender_id
-  and p.visible_after_seq < m.seq
+  and (p.left_at is null or p.left_at > m.created_at)
 left join lateral (
-  select c.at
+  select case when c.joined_seq < m.seq then c.at end as at, c.device_id
   from chat.receipts as c
   where c.room_id = m.room_id
     and c.user_id = p.user_id
@@ -28,7 +32,7 @@ left join lateral (
   limit 1
 ) as d on true
 left join lateral (
-  select c.at
+  select case when c.joined_seq < m.seq then c.at end as at
   from chat.receipts as c
   where c.room_id = m.room_id
     and c.user_id = p.user_id
@@ -36,10 +40,17 @@ left join lateral (
     and c.up_to_seq >= m.seq
   order by c.up_to_seq
   limit 1
-) as r on true;
+) as r on true
+where (
+    p.left_at is null and p.joined_seq < m.seq or d.at is not null or r.at is not null
+  )
+  and not exists (select from chat.profiles as b where b.user_id = p.user_id and b.is_bot);
 
 comment on view chat.message_receipts is
-  'When each message was sent, delivered and read, per person; null is not yet.';
+  'When each person received and read a message, and when it was sent; null means not yet.';
+
+comment on column chat.message_receipts.device_id is
+  'The device that received it first; null where the client named none, or read it at once.';
 
 grant select on chat.message_receipts to authenticated, service_role;
 
@@ -73,14 +84,17 @@ begin atomic
 end;
 
 comment on function chat.list_receipts(uuid, bigint) is
-  $$List who has received and read a message.
+  $$List the people who have received and read a message.
 
 Args:
   room_id: a room the caller is in.
   seq: a message in it.
 
 Returns:
-  Per person other than the sender: sent_at, delivered_at and read_at, null for not yet; by user_id.
+  Per person other than the sender: sent_at, delivered_at and read_at, null for not yet; and device_id, the
+  device that received it first, where the client named one; by user_id.
+  These are people who are in the room now and were when the message was sent, and people who
+  acknowledged it before they left. If there are none, the message counts as sent.
 
 Raises:
   sign_in_required: nobody is signed in.
@@ -92,4 +106,4 @@ revoke execute on function
   from public, anon, authenticated;
 grant execute on function
   chat_private.list_receipts(uuid, bigint), chat.list_receipts(uuid, bigint)
-  to authenticated;
+  to authenticated, service_role;

@@ -1,29 +1,37 @@
--- list_heads: where every stream of the caller stands, in one small query.
+-- list_heads: the newest number of each stream of the caller, in one small query.
 
--- A lost last event leaves no gap to notice; comparing heads now and then is what finds it.
+-- When the last event is lost, no gap shows it. Clients find out by comparing heads now and then.
+
+-- A promotion begins another history. The promoted server names it in its WAL at once, but in its
+-- control file only with its next checkpoint. A server in recovery cannot be asked for its WAL.
 create function chat_private.timeline()
 returns text
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  v_timeline_id integer;
 begin
+  if pg_is_in_recovery() then
+    v_timeline_id := (select c.timeline_id from pg_catalog.pg_control_checkpoint() as c);
+  else
+    v_timeline_id := ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer;
+  end if;
   return (
     select encode(
       sha256(convert_to(
-        concat_ws('/', system.system_identifier, checkpoint.timeline_id, s.timeline_salt), 'UTF8'
+        concat_ws('/', system.system_identifier, v_timeline_id, s.timeline_salt), 'UTF8'
       )),
       'hex'
     )
-    from pg_catalog.pg_control_system() as system,
-      pg_catalog.pg_control_checkpoint() as checkpoint,
-      chat_private.settings as s
+    from pg_catalog.pg_control_system() as system, chat_private.settings as s
   );
 end;
 $$;
 
 comment on function chat_private.timeline() is
-  'Name this history of the database; a restore begins another one.';
+  'Name this history of the database; a restore and a promotion begin another one.';
 
 create function chat_private.list_heads()
 returns jsonb
@@ -37,12 +45,12 @@ declare
   v_me uuid := chat_private.current_user_id();
 begin
   return (
-    select jsonb_build_object(
+    select chat_private.version() || jsonb_build_object(
       'timeline', chat_private.timeline(),
       'user', jsonb_build_object('rev', s.rev, 'epoch', s.epoch),
       'rooms', coalesce(
         (
-          -- One look-up per room, however many there are of others.
+          -- One look-up for each room, however many rooms of other people there are.
           select jsonb_agg(
             (
               select jsonb_build_object('room_id', r.id, 'rev', r.rev, 'epoch', r.epoch)
@@ -73,11 +81,13 @@ return chat_private.list_heads();
 comment on function chat.list_heads() is
   $$List the newest number and the epoch of every stream of the caller.
 
-Compare it with the local copy on joining, on focus and every few minutes; pull what is behind.
+Compare it with the local copy on joining, on focus and every few minutes, and pull the rooms that
+are behind.
 
 Returns:
-  {"timeline", "user": {"rev", "epoch"}, "rooms": [{"room_id", "rev", "epoch"}]}; the epochs are
-  part of the topics user:<user_id>:<epoch>, room:<room_id>:<epoch> and live:<room_id>:<epoch>.
+  {"version", "lowest_client", "timeline", "user": {"rev", "epoch"}, "rooms": [{"room_id", "rev",
+  "epoch"}]}; the epochs are part of the topics user:<user_id>:<epoch>, room:<room_id>:<epoch> and
+  live:<room_id>:<epoch>. The first two are those of version().
 
 Raises:
   sign_in_required: nobody is signed in.$$;
@@ -85,4 +95,4 @@ Raises:
 revoke execute on function
   chat_private.timeline(), chat_private.list_heads(), chat.list_heads()
   from public, anon, authenticated;
-grant execute on function chat_private.list_heads(), chat.list_heads() to authenticated;
+grant execute on function chat_private.list_heads(), chat.list_heads() to authenticated, service_role;

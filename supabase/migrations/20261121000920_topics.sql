@@ -1,7 +1,25 @@
--- Topics: who may listen and who may speak, decided by one point lookup on the topic's name.
+-- Topics: who may listen, appear and speak, decided by one point lookup on the topic's name.
 
--- Epochs are part of the name, so a right that ended is a topic that no longer exists. The name is
--- parsed once and by pattern: what does not fit is a quiet "no", never a failing cast.
+-- Immutable and without arguments, so the planner evaluates it once and a call costs nothing.
+create function chat_private.topic_pattern()
+returns text
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return '^(user|room|live|tenant)'
+    ':([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
+    ':([1-9][0-9]{0,8}|dashboard)$';
+end;
+$$;
+
+comment on function chat_private.topic_pattern() is
+  'Match the name of a topic: its kind, the id it is about, and its epoch or the word dashboard.';
+
+-- The epoch is part of the name, so after a right has ended the old name gives no rights to
+-- anybody. The name is matched against a pattern before any cast: another name gives no rights, and
+-- no error.
 create function chat_private.rights_on_topic(topic text, user_id uuid)
 returns text[]
 language plpgsql
@@ -11,11 +29,9 @@ as $$
 declare
   v_parts text[];
   v_id uuid;
+  v_rights text[];
 begin
-  v_parts := regexp_match(
-    rights_on_topic.topic,
-    '^(user|room|live|tenant):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([1-9][0-9]{0,8}|dashboard)$'
-  );
+  v_parts := regexp_match(rights_on_topic.topic, chat_private.topic_pattern());
   if v_parts is null
     or (v_parts[1] = 'tenant') <> (v_parts[3] = 'dashboard')
     or not exists (
@@ -27,17 +43,30 @@ begin
   end if;
   v_id := v_parts[2];
 
+  if v_parts[1] in ('room', 'live') then
+    -- People who may not send a message now may not broadcast that they are typing either.
+    select
+      case
+        when v_parts[1] = 'room' then '{listen}'::text[]
+        -- Two people of whom one has blocked the other do not see each other there.
+        when r.is_closed then '{}'
+        when refusal.slug is null then '{listen,appear,speak}'
+        else '{listen,appear}'
+      end
+    into v_rights
+    from chat.room_members as m
+    join chat.rooms as r on r.id = m.room_id and r.epoch = v_parts[3]::integer
+    cross join lateral chat_private.refusal_by_right(r, m, 'member') as refusal
+    where m.room_id = v_id and m.user_id = rights_on_topic.user_id and m.left_at is null;
+    return coalesce(v_rights, '{}');
+  end if;
   return case
     when v_parts[1] = 'user' and v_id = rights_on_topic.user_id and exists (
       select from chat_private.user_streams as s
       where s.user_id = v_id and s.epoch = v_parts[3]::integer
     ) then '{listen}'
-    when v_parts[1] in ('room', 'live') and exists (
-      select
-      from chat.room_members as m
-      join chat.rooms as r on r.id = m.room_id and r.epoch = v_parts[3]::integer
-      where m.room_id = v_id and m.user_id = rights_on_topic.user_id and m.left_at is null
-    ) then case v_parts[1] when 'live' then '{listen,speak}' else '{listen}' end
+    -- What is for the dashboards of all tenants goes there.
+    when v_parts[1] = 'tenant' and v_id = '00000000-0000-0000-0000-000000000000' then '{listen}'
     when v_parts[1] = 'tenant' and exists (
       select from chat.tenant_members as t
       where t.tenant_id = v_id and t.user_id = rights_on_topic.user_id and t.removed_at is null
@@ -52,12 +81,14 @@ comment on function chat_private.rights_on_topic(text, uuid) is
 
 Args:
   topic: as Realtime asks for it, without the prefix of the wire.
-  user_id: who asks.
+  user_id: the person to ask about.
 
 Returns:
-  listen, speak, both or neither.$$;
+  Some of listen, appear (be seen there) and speak (send broadcasts), or nothing. Appearing and
+  speaking are for live topics: the first for every member, the second for members who may post now.
+  The live topic of a closed direct room is for nobody.$$;
 
--- What the policies ask. Presence lives on live topics only.
+-- The policies ask these two functions. Presence is allowed on live topics only.
 create function chat_private.listenable(topic text)
 returns text[]
 language plpgsql
@@ -68,7 +99,8 @@ set search_path = '', pg_temp
 as $$
 begin
   return case chat_private.rights_on_topic(listenable.topic, auth.uid())
-    when '{listen,speak}' then '{broadcast,presence}'
+    when '{listen,appear,speak}' then '{broadcast,presence}'
+    when '{listen,appear}' then '{broadcast,presence}'
     when '{listen}' then '{broadcast}'
     else '{}'
   end;
@@ -81,7 +113,10 @@ comment on function chat_private.listenable(text) is
 Returns:
   broadcast, presence, both or neither.$$;
 
--- Server events come from definer functions only; people speak on live topics and nowhere else.
+-- Events of the server come from definer functions only; people may send on live topics and nowhere
+-- else. Realtime asks once per extension and keeps the answer until the channel is joined again or
+-- the token changes. So somebody who is muted meanwhile may still be heard, and clients ignore
+-- them.
 create function chat_private.speakable(topic text)
 returns text[]
 language plpgsql
@@ -92,7 +127,8 @@ set search_path = '', pg_temp
 as $$
 begin
   return case chat_private.rights_on_topic(speakable.topic, auth.uid())
-    when '{listen,speak}' then '{broadcast,presence}'
+    when '{listen,appear,speak}' then '{broadcast,presence}'
+    when '{listen,appear}' then '{presence}'
     else '{}'
   end;
 end;
@@ -102,27 +138,13 @@ comment on function chat_private.speakable(text) is
   $$Say which extensions the caller may send on a topic.
 
 Returns:
-  broadcast and presence on the live topic of a room they are in, otherwise nothing.$$;
+  On the live topic of a room they are in: broadcast and presence if they may post there now, else
+  presence alone. On every other topic nothing.$$;
 
 revoke execute on function
+  chat_private.topic_pattern(),
   chat_private.rights_on_topic(text, uuid),
   chat_private.listenable(text), chat_private.speakable(text)
   from public, anon, authenticated;
 grant execute on function chat_private.listenable(text), chat_private.speakable(text)
-  to authenticated;
-
--- Each policy binds the row to the topic that was asked for. Without that, whoever has joined one
--- topic could read the rows of all.
-create policy "people listen to their own topics" on realtime.messages
-  for select to authenticated
-  using (
-    topic = (select realtime.topic())
-    and extension = any ((select chat_private.listenable(realtime.topic()))::text[])
-  );
-
-create policy "members speak on the live topics of their rooms" on realtime.messages
-  for insert to authenticated
-  with check (
-    topic = (select realtime.topic())
-    and extension = any ((select chat_private.speakable(realtime.topic()))::text[])
-  );
+  to authenticated, service_role;

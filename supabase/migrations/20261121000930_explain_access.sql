@@ -1,7 +1,8 @@
 -- explain_access: why somebody may, or may not, listen and send on a topic.
 
--- Realtime answers a refused join with one sentence for every reason. This tells them apart, to the
--- person themselves and to those who look after the room or the tenant.
+-- Realtime answers a refused join with the same sentence for every reason. This function tells the
+-- reason, to the person themselves and to owners and admins of the room or the tenant. About an id
+-- that nobody has, they are told the same as about somebody in another tenant.
 create type chat.access_explanation as (
   topic text,
   user_id uuid,
@@ -11,7 +12,120 @@ create type chat.access_explanation as (
   hint text
 );
 
-comment on type chat.access_explanation is 'What a topic is to somebody, and why.';
+comment on type chat.access_explanation is 'What somebody may do on a topic, and why.';
+
+-- Owners and admins of a room or a tenant may ask about the access of others to it. Nobody may ask
+-- about the user topic of somebody else.
+create function chat_private.require_explainable(kind text, id uuid)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if (
+    require_explainable.kind = 'tenant' and chat_private.is_tenant_admin(require_explainable.id)
+  ) or (
+    require_explainable.kind in ('room', 'live') and exists (
+      select from chat.room_members as m
+      where m.room_id = require_explainable.id
+        and m.user_id = chat_private.acting_user_id()
+        and m.left_at is null
+        and m.role in ('owner', 'admin')
+    )
+  ) then
+    return;
+  end if;
+  perform chat_private.log_refusal('explain_access', require_explainable.id);
+  raise exception using
+    errcode = 'PT403',
+    message = 'not_allowed',
+    detail = 'Only owners and admins of the room or the tenant may ask about the access of others.',
+    hint = 'Leave user_id out to ask for yourself.';
+end;
+$$;
+
+comment on function chat_private.require_explainable(text, uuid) is
+  $$Refuse to explain somebody's access, except to them, owners and admins.
+
+Args:
+  kind: the first word of the topic.
+  id: the id in the topic.
+
+Raises:
+  not_allowed: the caller administers neither such a room nor such a tenant.$$;
+
+-- The rights come from the function that the policies ask; only the reason is worked out here.
+create function chat_private.refusal_on_topic(kind text, id uuid, user_id uuid)
+returns chat.access_explanation
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  v_is_other boolean := refusal_on_topic.user_id is distinct from chat_private.acting_user_id();
+  v_answer chat.access_explanation;
+begin
+  if refusal_on_topic.kind in ('room', 'live') and not exists (
+    select from chat.room_members as m
+    where m.room_id = refusal_on_topic.id
+      and m.user_id = refusal_on_topic.user_id
+      and m.left_at is null
+  ) then
+    if v_is_other and chat_private.is_banned(refusal_on_topic.id, refusal_on_topic.user_id) then
+      v_answer.reason := 'banned';
+      v_answer.hint := 'Lift the ban with unban_member.';
+    else
+      v_answer.reason := 'not_in_room';
+      v_answer.hint := 'The room does not exist, or they are not in it.';
+    end if;
+  elsif refusal_on_topic.kind = 'tenant' and not exists (
+    select from chat.tenant_members as t
+    where t.tenant_id = refusal_on_topic.id
+      and t.user_id = refusal_on_topic.user_id
+      and t.removed_at is null
+  ) then
+    if v_is_other
+      and chat_private.is_banned_from_tenant(refusal_on_topic.id, refusal_on_topic.user_id)
+    then
+      v_answer.reason := 'banned';
+      v_answer.hint := 'Lift the ban with unban_tenant_member.';
+    else
+      v_answer.reason := 'not_in_tenant';
+      v_answer.hint := 'People come into a tenant with the invites of create_tenant_invite.';
+    end if;
+  elsif exists (
+    select from chat.profiles as p
+    where p.user_id = refusal_on_topic.user_id and p.closed_at is not null
+  ) then
+    v_answer.reason := 'account_closed';
+    v_answer.hint := 'The account is closed.';
+  elsif refusal_on_topic.kind = 'user' and refusal_on_topic.id <> refusal_on_topic.user_id then
+    v_answer.reason := 'not_their_topic';
+    v_answer.hint := 'A user topic is for that person alone.';
+  else
+    v_answer.reason := 'old_epoch';
+    v_answer.hint := format('The topic moved on to epoch %s; list_heads tells it.', case
+      when refusal_on_topic.kind = 'user' then (
+        select s.epoch from chat_private.user_streams as s where s.user_id = refusal_on_topic.id
+      )
+      else (select r.epoch from chat.rooms as r where r.id = refusal_on_topic.id)
+    end);
+  end if;
+  return v_answer;
+end;
+$$;
+
+comment on function chat_private.refusal_on_topic(text, uuid, uuid) is
+  $$Say why somebody may not listen on a well-formed topic.
+
+Args:
+  kind: the first word of the topic.
+  id: the id in the topic.
+  user_id: the person who may not listen. If it is not the caller, bans are told.
+
+Returns:
+  The reason and the hint; everything else is null.$$;
 
 create function chat_private.explain_access(topic text, user_id uuid)
 returns chat.access_explanation
@@ -24,95 +138,38 @@ as $$
 declare
   v_me uuid := chat_private.current_user_id();
   v_them uuid := coalesce(explain_access.user_id, v_me);
+  v_parts text[] := regexp_match(
+    left(explain_access.topic, 200), chat_private.topic_pattern()
+  );
   v_rights text[];
   v_answer chat.access_explanation;
-  v_parts text[];
-  v_id uuid;
-  v_current integer;
 begin
-  v_answer.topic := explain_access.topic;
-  v_answer.user_id := v_them;
-  v_parts := regexp_match(
-    explain_access.topic,
-    '^(user|room|live|tenant):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([1-9][0-9]{0,8}|dashboard)$'
-  );
   if v_parts is null or (v_parts[1] = 'tenant') <> (v_parts[3] = 'dashboard') then
-    v_answer.may_listen := false;
-    v_answer.may_send := false;
     v_answer.reason := 'topic_malformed';
     v_answer.hint := 'Topics are user:<user_id>:<epoch>, room:<room_id>:<epoch>, '
       'live:<room_id>:<epoch> and tenant:<tenant_id>:dashboard, in lower case.';
-    return v_answer;
-  end if;
-  v_id := v_parts[2];
-
-  -- Somebody else's access is the business of who looks after the place.
-  if v_them <> v_me and not (
-    (v_parts[1] in ('room', 'live') and chat_private.is_moderator(v_id))
-    or exists (
-      select
-      from chat.tenant_members as mine
-      join chat.tenant_members as theirs
-        on theirs.tenant_id = mine.tenant_id
-        and theirs.user_id = v_them
-        and theirs.removed_at is null
-      where mine.user_id = v_me
-        and mine.removed_at is null
-        and mine.role in ('owner', 'admin')
-        and v_parts[1] in ('user', 'tenant')
-        and (v_parts[1] = 'user' or mine.tenant_id = v_id)
-    )
-  ) then
-    raise exception using
-      errcode = 'PT403',
-      message = 'not_allowed',
-      detail = 'The access of others is explained to moderators of the room and admins of the tenant.',
-      hint = 'Leave user_id out to ask for yourself.';
-  end if;
-
-  -- The verdict is the policy's own; only the reason is worked out here.
-  v_rights := chat_private.rights_on_topic(explain_access.topic, v_them);
-  v_answer.may_listen := 'listen' = any (v_rights);
-  v_answer.may_send := 'speak' = any (v_rights);
-
-  v_current := case
-    when v_parts[1] = 'user' then (
-      select s.epoch from chat_private.user_streams as s where s.user_id = v_id
-    )
-    else (select r.epoch from chat.rooms as r where r.id = v_id)
-  end;
-  if v_answer.may_listen then
-    v_answer.reason := 'allowed';
-    v_answer.hint := case
-      when v_answer.may_send then 'Join it as a private channel.'
-      else 'Join it as a private channel; only the server sends on it.'
-    end;
-  elsif v_parts[1] in ('room', 'live') and not exists (
-    select from chat.room_members as m
-    where m.room_id = v_id and m.user_id = v_them and m.left_at is null
-  ) then
-    if v_them <> v_me and chat_private.is_banned(v_id, v_them) then
-      v_answer.reason := 'banned';
-      v_answer.hint := 'Lift the ban with unban_member.';
-    else
-      v_answer.reason := 'not_in_room';
-      v_answer.hint := 'The room does not exist, or they are not in it.';
-    end if;
-  elsif exists (
-    select from chat.profiles as p where p.user_id = v_them and p.closed_at is not null
-  ) then
-    v_answer.reason := 'account_closed';
-    v_answer.hint := 'The account has ended.';
-  elsif v_parts[1] = 'user' and v_id <> v_them then
-    v_answer.reason := 'not_their_topic';
-    v_answer.hint := 'A user topic is for that person alone.';
-  elsif v_parts[1] = 'tenant' then
-    v_answer.reason := 'not_in_tenant';
-    v_answer.hint := 'Add them with add_tenant_member.';
   else
-    v_answer.reason := 'old_epoch';
-    v_answer.hint := format('The topic moved on to epoch %s; list_heads tells it.', v_current);
+    if v_them <> v_me then
+      perform chat_private.require_explainable(v_parts[1], v_parts[2]::uuid);
+    end if;
+    v_rights := chat_private.rights_on_topic(explain_access.topic, v_them);
+    if 'listen' = any (v_rights) then
+      v_answer.reason := 'allowed';
+      v_answer.hint := case
+        when 'speak' = any (v_rights) then 'Join it as a private channel.'
+        when 'appear' = any (v_rights)
+          then 'Join it as a private channel; presence may be tracked there. Broadcasts are for '
+            'members who may post: readers, muted people and everybody in an archived room may not.'
+        else 'Join it as a private channel; only the server sends on it.'
+      end;
+    else
+      v_answer := chat_private.refusal_on_topic(v_parts[1], v_parts[2]::uuid, v_them);
+    end if;
   end if;
+  v_answer.topic := left(explain_access.topic, 200);
+  v_answer.user_id := v_them;
+  v_answer.may_listen := coalesce('listen' = any (v_rights), false);
+  v_answer.may_send := coalesce('speak' = any (v_rights), false);
   return v_answer;
 end;
 $$;
@@ -125,23 +182,27 @@ set search_path = '', pg_temp
 return chat_private.explain_access(topic, user_id);
 
 comment on function chat.explain_access(text, uuid) is
-  $$Explain what somebody may do on a topic, and why not more.
+  $$Explain what somebody may do on a topic, and why they may not do more.
 
 Args:
   topic: as it is joined, for example room:<room_id>:<epoch>.
-  user_id: somebody else, for moderators of the room and admins of the tenant; left out, the caller.
+  user_id: somebody else, for owners and admins of the room or tenant that the topic is about; left
+    out, the caller. User topics are explained to the person they belong to.
 
 Returns:
-  may_listen, may_send, and a reason: allowed, topic_malformed, account_closed, not_their_topic,
-  not_in_tenant, not_in_room, banned or old_epoch; with a hint what to do.
+  may_listen; may_send, which is about broadcasts (presence is for every member); and a reason:
+  allowed, topic_malformed, account_closed, not_their_topic, not_in_tenant, not_in_room, banned or
+  old_epoch; with a hint that says what to do.
 
 Raises:
   sign_in_required: nobody is signed in.
-  not_allowed: the caller looks after neither the room nor the tenant.$$;
+  not_allowed: it is about somebody else, and the caller administers neither the room nor the tenant.$$;
 
 revoke execute on function
+  chat_private.require_explainable(text, uuid),
+  chat_private.refusal_on_topic(text, uuid, uuid),
   chat_private.explain_access(text, uuid), chat.explain_access(text, uuid)
   from public, anon, authenticated;
 grant execute on function
   chat_private.explain_access(text, uuid), chat.explain_access(text, uuid)
-  to authenticated;
+  to authenticated, service_role;

@@ -1,4 +1,4 @@
--- room_checksum: does a local copy hold what it should?
+-- room_checksum: a checksum of a room's messages, for comparing a local copy with the server.
 
 create function chat_private.room_checksum(room_id uuid, from_seq bigint)
 returns jsonb
@@ -10,6 +10,7 @@ set search_path = '', pg_temp
 as $$
 declare
   v_me chat.room_members := chat_private.require_member(room_checksum.room_id);
+  v_visible_after bigint := chat_private.readable_after(v_me);
 begin
   return (
     select jsonb_build_object(
@@ -31,7 +32,7 @@ begin
       from chat.messages as m
       where m.room_id = r.id
         and m.seq >= room_checksum.from_seq
-        and m.seq > v_me.visible_after_seq
+        and m.seq > v_visible_after
     ) as c
     where r.id = v_me.room_id
   );
@@ -67,4 +68,4 @@ revoke execute on function
   from public, anon, authenticated;
 grant execute on function
   chat_private.room_checksum(uuid, bigint), chat.room_checksum(uuid, bigint)
-  to authenticated;
+  to authenticated, service_role;

@@ -40,7 +40,8 @@ begin
       'request.jwt.claims',
       json_build_object('sub', tests.id_of(act_as.name), 'role', 'authenticated')::text,
       true
-    );
+    ),
+    tests.send_header(null);
 end;
 $$;
 
@@ -68,13 +69,54 @@ begin
 end;
 $$;
 
+-- What the header x-parley-user says; null is a request without it.
+create function tests.send_header(value text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform set_config(
+    'request.headers',
+    jsonb_strip_nulls(jsonb_build_object('accept', '*/*', 'x-parley-user', send_header.value))::text,
+    true
+  );
+end;
+$$;
+
+create function tests.act_as_service()
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform
+    set_config('role', 'service_role', true),
+    set_config('request.jwt.claims', '{"role": "service_role"}', true),
+    tests.send_header(null);
+end;
+$$;
+
+-- A server with the secret key that acts as somebody.
+create function tests.act_as_server_for(name text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform tests.act_as_service(), tests.send_header(tests.id_of(act_as_server_for.name)::text);
+end;
+$$;
+
 create function tests.stop_acting()
 returns void
 language plpgsql
 volatile
 as $$
 begin
-  perform set_config('role', 'none', true), set_config('request.jwt.claims', '', true);
+  perform
+    set_config('role', 'none', true), set_config('request.jwt.claims', '', true),
+    set_config('request.headers', '', true);
 end;
 $$;
 
@@ -127,12 +169,87 @@ $$;
 comment on function tests.change_as_owner(text) is
   'Change something past all rights while acting as somebody.';
 
+-- Buckets. A token a second makes a price a number of seconds, and a bucket that holds one token shows
+-- that a dear call passes, into debt.
+create function tests.leave_tokens(name text, tokens integer)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform tests.change_as_owner(
+    'update chat_private.settings set send_burst = 1000000, sends_per_second = 1'
+  );
+  perform tests.change_as_owner(format(
+    'insert into chat_private.rate_buckets (user_id, bucket, full_at)
+     values (%L, ''send'', clock_timestamp() + interval ''1000000 s'' - interval ''1 s'' * %s)
+     on conflict on constraint rate_buckets_pkey do update set full_at = excluded.full_at',
+    tests.id_of(leave_tokens.name), leave_tokens.tokens
+  ));
+end;
+$$;
+
+comment on function tests.leave_tokens(text, integer) is
+  'Leave so many tokens in somebody''s bucket, which gets one back each second; 0 empties it.';
+
+create function tests.full_at(name text, bucket text)
+returns timestamptz
+language sql
+volatile
+security definer
+return (
+  select b.full_at
+  from chat_private.rate_buckets as b
+  where b.user_id = tests.id_of(full_at.name) and b.bucket = full_at.bucket
+);
+
+create function tests.slug_of(refusal jsonb)
+returns text
+language sql
+immutable
+return case refusal ->> 'code'
+  when 'PGRST' then (refusal ->> 'slug')::jsonb ->> 'message' else refusal ->> 'slug'
+end;
+
+create function tests.costs(name text, price integer, statement text, title text)
+returns setof text
+language plpgsql
+volatile
+set search_path = tests, public, extensions
+as $$
+declare
+  v_before timestamptz;
+begin
+  perform tests.act_as(costs.name);
+  perform tests.leave_tokens(costs.name, -60);
+  return next is(
+    tests.slug_of(tests.refusal(costs.statement)), case when costs.price > 0 then 'slow_down' end,
+    format('%s, with an empty bucket', costs.title)
+  );
+  perform tests.leave_tokens(costs.name, 2);
+  v_before := tests.full_at(costs.name, 'send');
+  execute costs.statement;
+  return next is(
+    date_part('epoch', tests.full_at(costs.name, 'send') - v_before)::integer, costs.price,
+    costs.title
+  );
+  perform tests.change_as_owner(
+    'update chat_private.settings set send_burst = default, sends_per_second = default'
+  );
+  perform tests.change_as_owner('delete from chat_private.rate_buckets');
+end;
+$$;
+
+comment on function tests.costs(text, integer, text, text) is
+  'Assert what a call costs somebody, and that an empty bucket refuses it unless it is free.';
+
 -- Watching: what a call did to a stream, seen from outside of it.
 create table tests.heads (
   stream text primary key,
   rev bigint not null,
   epoch integer not null,
-  is_large boolean not null
+  is_large boolean not null,
+  notifications_read_seq bigint not null
 );
 grant select on tests.heads to public;
 create table tests.seen_events (id uuid primary key);
@@ -143,10 +260,10 @@ language sql
 stable
 security definer
 begin atomic
-  select head_of.stream, r.rev, r.epoch, r.is_large
+  select head_of.stream, r.rev, r.epoch, r.is_large, 0::bigint
   from chat.rooms as r where r.id = tests.room(head_of.stream)
   union all
-  select head_of.stream, s.rev, s.epoch, false
+  select head_of.stream, s.rev, s.epoch, false, s.notifications_read_seq
   from chat_private.user_streams as s where s.user_id = tests.id_of(head_of.stream);
 end;
 
@@ -257,7 +374,7 @@ begin
       true as private,
       true as payload_has_id
     from chat.room_members as m
-    join chat_private.user_streams as s on s.user_id = m.user_id
+    join chat_private.user_streams as s on s.user_id = m.user_id and s.listens
     where m.room_id = v_room.id
       and m.left_at is null
       and (
@@ -334,7 +451,12 @@ begin
 
   select jsonb_build_object(
     'rev', v_stream.rev,
-    'stamped', v_rows <> '{}',
+    'changed', v_rows <> '{}'
+    or v_stream.notifications_read_seq > v_before.notifications_read_seq
+    or exists (
+      select from chat.tenant_members as t
+      where t.user_id = v_stream.user_id and t.user_rev = v_stream.rev
+    ),
     'events', coalesce(
       jsonb_agg(
         jsonb_build_object(
@@ -355,14 +477,28 @@ begin
     v_actual,
     jsonb_build_object(
       'rev', v_before.rev + 1,
-      'stamped', true,
+      'changed', true,
       'events', jsonb_build_array(jsonb_build_object(
         'topic', 'user:' || v_stream.user_id || ':' || v_before.epoch,
         'event', case when v_stream.epoch > v_before.epoch then 'epoch_changed' else 'changed' end,
         'payload', jsonb_build_object(
-          'user_id', v_stream.user_id, 'from', v_before.rev, 'to', v_before.rev + 1, 'rows', v_rows
+          'user_id', v_stream.user_id, 'from', v_before.rev, 'to', v_before.rev + 1, 'rows', v_rows,
+          'notifications_read_seq', v_stream.notifications_read_seq
         ) || case
           when v_stream.epoch > v_before.epoch then jsonb_build_object('epoch', v_stream.epoch)
+          else '{}'
+        end || case
+          when 'tenants' = any (v_stream.touched) then jsonb_build_object(
+            'dropped_tenants', coalesce(
+              (
+                select jsonb_agg(t.tenant_id) from chat.tenant_members as t
+                where t.user_id = v_stream.user_id
+                  and t.user_rev = v_stream.rev
+                  and t.removed_at is not null
+              ),
+              '[]'
+            )
+          )
           else '{}'
         end,
         'extension', 'broadcast',
@@ -617,7 +753,7 @@ begin
   perform tests.stop_acting();
   with probes as (
     insert into realtime.messages (topic, extension)
-    select listens_to.topic, e.name from unnest(array['broadcast', 'presence']) as e (name)
+    select listens_to.topic, e.name from unnest(array['broadcast', 'presence', 'persistence']) as e (name)
     returning id
   )
   select array_agg(id) into v_probes from probes;
@@ -643,7 +779,7 @@ declare
   v_allowed text[] := '{}';
 begin
   perform tests.act_as(speaks_on.name), set_config('realtime.topic', speaks_on.topic, true);
-  foreach v_extension in array '{broadcast,presence}'::text[] loop
+  foreach v_extension in array '{broadcast,presence,persistence}'::text[] loop
     begin
       insert into realtime.messages (topic, extension) values (speaks_on.topic, v_extension);
       v_allowed := v_allowed || v_extension;

@@ -18,7 +18,7 @@ select results_eq(
 select set_eq(
   $$ select user_id from chat.tenant_members $$,
   $$ values (tests.id_of('Ann')), (tests.id_of('Bob')), (tests.id_of('Eve')) $$,
-  'they see who is in it'
+  'people see who is in their tenant'
 );
 select throws_ok(
   $$ insert into chat.tenants (name) values ('Mine') $$, '42501',
@@ -32,18 +32,18 @@ select throws_ok(
 -- Tom, behind the wall
 select tests.act_as('Tom');
 select results_eq(
-  $$ select name from chat.tenants $$, $$ values ('Elsewhere') $$, 'the other side sees its own'
+  $$ select name from chat.tenants $$, $$ values ('Elsewhere') $$, 'people of another tenant see their own'
 );
 select set_eq(
   $$ select user_id from chat.tenant_members $$,
-  $$ values (tests.id_of('Tom')), (tests.id_of('Eve')) $$, 'and who is in that'
+  $$ values (tests.id_of('Tom')), (tests.id_of('Eve')) $$, 'people of another tenant see who is in it'
 );
 
 -- Eve, on both sides
 select tests.act_as('Eve');
 select set_eq(
   $$ select name from chat.tenants $$, $$ values ('default'), ('Elsewhere') $$,
-  'who is in two tenants sees both'
+  'somebody who is in two tenants sees both'
 );
 select set_eq(
   $$
@@ -51,28 +51,36 @@ select set_eq(
     where tenant_id = '00000000-0000-0000-0000-000000000001'
   $$,
   $$ values (tests.id_of('Ann')), (tests.id_of('Bob')), (tests.id_of('Eve')) $$,
-  'and in each only who is in it'
+  'somebody who is in two tenants sees in each only who is in it'
 );
 
--- Eve, after the other side has removed her
+-- Tom, of what is left of Eve
+select tests.act_as('Tom');
 select tests.change_as_owner(format(
   'update chat.tenant_members set removed_at = now()
    where tenant_id = md5(''elsewhere'')::uuid and user_id = %L', tests.id_of('Eve')
 ));
 select results_eq(
+  $$ select user_id from chat.tenant_members $$, $$ values (tests.id_of('Tom')) $$,
+  'people of a tenant see who is in it, and not who was'
+);
+
+-- Eve, after the other side has removed her
+select tests.act_as('Eve');
+select results_eq(
   $$ select name from chat.tenants $$, $$ values ('default') $$,
-  'who was removed no longer sees the tenant'
+  'somebody who was removed no longer sees the tenant'
 );
 select is_empty(
   $$ select from chat.tenant_members where user_id = tests.id_of('Tom') $$,
-  'nor who is in it'
+  'somebody who was removed no longer sees who is in the tenant'
 );
 select isnt_empty(
   $$
     select from chat.tenant_members
     where tenant_id = md5('elsewhere')::uuid and user_id = tests.id_of('Eve')
   $$,
-  'but that they were in it'
+  'somebody who was removed still sees that they were in it'
 );
 
 -- Eve, whose account has ended while her token lives on
@@ -80,7 +88,7 @@ select tests.change_as_owner(format('delete from auth.users where id = %L', test
 select is_empty($$ select from chat.tenants $$, 'a closed account sees no tenant');
 select is_empty(
   $$ select from chat.tenant_members where user_id <> tests.id_of('Eve') $$,
-  'and nobody who is in one'
+  'a closed account sees nobody who is in a tenant'
 );
 
 -- Signed out
@@ -91,7 +99,7 @@ select throws_ok(
 );
 select throws_ok(
   $$ select from chat.tenant_members $$, '42501', 'permission denied for table tenant_members',
-  'nor who is in it'
+  'signed-out people do not read who is in a tenant'
 );
 select tests.act_without_sub();
 select is_empty($$ select from chat.tenants $$, 'a token without a name sees no tenant');

@@ -20,19 +20,19 @@ select set_eq(
     select tests.id_of(name)
     from unnest(array['Ann', 'Abe', 'Bob', 'Cat', 'Rea', 'Xen', 'Lea']) as n (name)
   $$,
-  'and who is and was in them'
+  'a member sees who is and was in their rooms'
 );
-select is_empty($$ select from chat.bans $$, 'but not who is banned');
+select is_empty($$ select from chat.bans $$, 'a member does not see who is banned');
 select throws_ok(
   $$ insert into chat.rooms (kind, name, tenant_id) values ('group', 'x', gen_random_uuid()) $$,
   '42501', 'permission denied for table rooms', 'nobody writes a room'
 );
 select throws_ok(
   $$ update chat.room_members set role = 'owner' where user_id = tests.id_of('Cat') $$,
-  '42501', 'permission denied for table room_members', 'a membership'
+  '42501', 'permission denied for table room_members', 'nobody writes a membership'
 );
 select throws_ok(
-  $$ delete from chat.bans $$, '42501', 'permission denied for table bans', 'or a ban'
+  $$ delete from chat.bans $$, '42501', 'permission denied for table bans', 'nobody writes a ban'
 );
 
 -- A moderator
@@ -52,14 +52,14 @@ select set_eq(
   $$ select name from chat.rooms $$, $$ values ('plaza') $$,
   'a stranger sees the public rooms of the tenant'
 );
-select is_empty($$ select from chat.room_members $$, 'but not who is in them');
-select is_empty($$ select from chat.bans $$, 'not even who bans them');
+select is_empty($$ select from chat.room_members $$, 'a stranger does not see who is in a public room');
+select is_empty($$ select from chat.bans $$, 'a stranger does not see who bans them');
 
 -- Zoe, banned from the public room
 select tests.act_as('Zoe');
-select is_empty($$ select from chat.rooms $$, 'who is banned from a public room does not see it');
+select is_empty($$ select from chat.rooms $$, 'somebody who is banned from a public room does not see it');
 select tests.change_as_owner('update chat.bans set until = now() - interval ''1 second''');
-select isnt_empty($$ select from chat.rooms $$, 'until the ban is over');
+select isnt_empty($$ select from chat.rooms $$, 'a ban hides a public room until it is over');
 
 -- Xen, an ex-member
 select tests.act_as('Xen');
@@ -72,16 +72,16 @@ select set_eq(
   $$
     select room_id, tests.id_of('Xen') from tests.rooms where name <> 'pair'
   $$,
-  'and their own former memberships'
+  'an ex-member sees their own former memberships'
 );
 select is_empty(
-  $$ select from chat.room_members where left_at is null $$, 'which say that they have ended'
+  $$ select from chat.room_members where left_at is null $$, 'former memberships say that they have ended'
 );
 
 -- Tom, of another tenant
 select tests.act_as('Tom');
 select is_empty($$ select from chat.rooms $$, 'another tenant sees no room, public or not');
-select is_empty($$ select from chat.room_members $$, 'and nobody in one');
+select is_empty($$ select from chat.room_members $$, 'another tenant sees nobody in a room');
 
 -- Signed out
 select tests.act_as_nobody();
@@ -92,7 +92,7 @@ select throws_ok(
 from unnest(array['rooms', 'room_members', 'bans']) as t (name);
 select tests.act_without_sub();
 select is_empty($$ select from chat.rooms $$, 'a token without a name sees no room');
-select is_empty($$ select from chat.room_members $$, 'and nobody in one');
+select is_empty($$ select from chat.room_members $$, 'a token without a name sees nobody in a room');
 select tests.stop_acting();
 
 -- The data itself
@@ -104,9 +104,9 @@ from (
   values
   ('kind = ''direct''', 'direct_rooms_name_two_people', 'a direct room names two people'),
   ('name = null', 'groups_have_a_name', 'a group has a name'),
-  ('name = ''''', 'name_is_short', 'of one character or more'),
-  ('name = repeat(''x'', 121)', 'name_is_short', 'and of 120 at most'),
-  ('topic = repeat(''x'', 501)', 'topic_is_short', 'a topic has 500 at most'),
+  ('name = ''''', 'name_is_short', 'a name has one character or more'),
+  ('name = repeat(''x'', 121)', 'name_is_short', 'a name has 120 characters at most'),
+  ('topic = repeat(''x'', 501)', 'topic_is_short', 'a topic has 500 characters at most'),
   ('kind = ''club''', 'kind_is_known', 'a room is direct or a group'),
   ('history = ''none''', 'history_is_known', 'history is read whole or from joining'),
   ('default_role = ''owner''', 'default_role_is_known', 'nobody becomes an owner by joining'),
@@ -119,9 +119,9 @@ from (
     end,
     'a direct room is not public'),
   ('retain_days = 0', 'retention_is_bounded', 'retention lasts a day or more'),
-  ('retain_days = 36501', 'retention_is_bounded', 'and a hundred years at most'),
+  ('retain_days = 36501', 'retention_is_bounded', 'retention lasts a hundred years at most'),
   ('slow_mode_seconds = -1', 'slow_mode_is_bounded', 'slow mode is not negative'),
-  ('slow_mode_seconds = 86401', 'slow_mode_is_bounded', 'and a day at most')
+  ('slow_mode_seconds = 86401', 'slow_mode_is_bounded', 'slow mode lasts a day at most')
 ) as c (change, claim, title);
 select throws_ok(
   $$

@@ -8,12 +8,12 @@ select tests.make_company();
 select tests.act_as('Cat');
 select isnt_empty(
   format('select from chat.messages where room_id = %L and body = ''early''', tests.room(name)),
-  format('who was there reads what was said in %s', name)
+  format('somebody who was there reads what was said in %s', name)
 )
 from unnest(array['trip', 'hall', 'late', 'tower', 'plaza']) as n (name);
 select is_empty(
   $$ select from chat.messages where room_id not in (select room_id from tests.rooms) $$,
-  'and nothing else'
+  'somebody who was there reads nothing of any other room'
 );
 select throws_ok(
   statement, '42501', 'permission denied for table messages', title
@@ -22,25 +22,25 @@ from (
   values
   ($$ insert into chat.messages (room_id, seq, rev, sender_id, body)
        values (tests.room('trip'), 99, 99, tests.id_of('Cat'), 'x') $$, 'nobody writes a message'),
-  ($$ update chat.messages set body = 'x' $$, 'changes one'),
-  ($$ delete from chat.messages $$, 'deletes one'),
-  ($$ truncate chat.messages $$, 'or all')
+  ($$ update chat.messages set body = 'x' $$, 'nobody changes a message'),
+  ($$ delete from chat.messages $$, 'nobody deletes a message'),
+  ($$ truncate chat.messages $$, 'nobody deletes all messages')
 ) as f (statement, title);
 select throws_ok(
   $$ select from chat_private.sends $$, '42501', 'permission denied for schema chat_private',
-  'the memory of sends is nobody''s'
+  'nobody reads the memory of sends'
 );
 
 -- Lea, who came later
 select tests.act_as('Lea');
 select isnt_empty(
   format('select from chat.messages where room_id = %L and body = ''early''', tests.room(name)),
-  format('who comes later reads what was said in %s', name)
+  format('somebody who comes later reads what was said in %s', name)
 )
 from unnest(array['trip', 'hall', 'plaza']) as n (name);
 select is_empty(
   format('select from chat.messages where room_id = %L and body = ''early''', tests.room(name)),
-  format('but not in %s, which shows its history to nobody', name)
+  format('somebody who comes later reads nothing from before in %s, which shows its history to no newcomer', name)
 )
 from unnest(array['late', 'tower']) as n (name);
 select results_eq(
@@ -51,16 +51,16 @@ select results_eq(
     'select visible_after_seq + 1 from chat.room_members where room_id = %L and user_id = %L',
     tests.room('late'), tests.id_of('Lea')
   ),
-  'the first she reads is her own joining'
+  'the first message that a newcomer reads is their own joining, without history'
 );
 
 -- A stranger, an ex-member, another tenant
 select tests.act_as('Dan');
 select is_empty($$ select from chat.messages $$, 'a stranger reads nothing, public rooms included');
 select tests.act_as('Xen');
-select is_empty($$ select from chat.messages $$, 'nor does an ex-member');
+select is_empty($$ select from chat.messages $$, 'an ex-member reads nothing');
 select tests.act_as('Tom');
-select is_empty($$ select from chat.messages $$, 'nor another tenant');
+select is_empty($$ select from chat.messages $$, 'another tenant reads nothing');
 
 -- Signed out
 select tests.act_as_nobody();
@@ -69,7 +69,7 @@ select throws_ok(
   'signed-out people read nothing'
 );
 select tests.act_without_sub();
-select is_empty($$ select from chat.messages $$, 'nor does a token without a name');
+select is_empty($$ select from chat.messages $$, 'a token without a name reads nothing');
 select tests.stop_acting();
 
 -- The data itself

@@ -37,12 +37,12 @@ select results_eq(
 from (
   values
   ('', '{early,answer 1,answer 2,answer 3,answer 4,answer 5}', 'a thread is its beginning and all answers, in order'),
-  (', page_size => 2', '{early,answer 1}', 'page by page'),
+  (', page_size => 2', '{early,answer 1}', 'a thread comes page by page'),
   (format(', after => %s, page_size => 2', (select root + 0 from thread where name = 'trip')), '{answer 1,answer 2}',
-    'each after the one before')
+    'a page of a thread goes on after the one before')
 ) as p (arguments, bodies, title);
 select is_empty(
-  format('select chat.list_thread(%L, %s)', tests.room('trip'), seq), 'what is no message began no thread'
+  format('select chat.list_thread(%L, %s)', tests.room('trip'), seq), 'a seq that is no message began no thread'
 )
 from unnest(array[0, -1, 100000]) as s (seq);
 select throws_ok(
@@ -56,8 +56,25 @@ select tests.act_as('Lea');
 select results_eq(
   format('select body from chat.list_thread(%L, %s)', tests.room('late'), (select root from thread where name = 'late')),
   $$ select 'answer ' || n from generate_series(1, 5) as n $$,
-  'who came later reads of a thread what came later'
+  'somebody who came later reads of a thread what came later'
 );
+
+-- Pages are bounded by bytes
+select tests.stop_acting();
+update chat_private.settings set pull_bytes = 1024;
+select tests.act_as('Ann');
+select tests.remember('yarn', (chat.create_room('Yarn')).id);
+select chat.send_message(tests.room('yarn'), 'begin', gen_random_uuid());
+select chat.send_message(tests.room('yarn'), repeat('x', 300), gen_random_uuid(), 1) from generate_series(1, 4);
+select results_eq(
+  format('select seq from chat.list_thread(%L, 1 %s)', tests.room('yarn'), arguments), format('select %s::bigint', found),
+  'a page of a thread ends where it is too long, after one message at least'
+)
+from (values ('', 1), (', after => 1', 2), (', after => 4', 5)) as p (arguments, found);
+select tests.stop_acting();
+update chat_private.settings set pull_bytes = default;
+select tests.act_as('Ann');
+select is((select count(*) from chat.list_thread(tests.room('yarn'), 1)), 5::bigint, 'a page of a thread that is not too long is whole');
 
 -- Strangers, ex-members, other tenants
 select tests.strangers_find_nothing('select chat.list_thread(%L, 1)', 'reading');

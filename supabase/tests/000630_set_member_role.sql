@@ -4,6 +4,14 @@ set local search_path = public, extensions;
 select no_plan();
 select tests.make_company();
 
+-- What it costs
+savepoint prices; -- noqa: PRS
+select tests.costs('Ann', price, format('select chat.set_member_role(%L, %L, ''reader'')', tests.room('trip'), tests.id_of('Cat')), title)
+from (
+  values (6, 'a role costs as much as the room has members'), (0, 'giving the same role is free')
+) as c (price, title);
+rollback to prices;
+
 -- Abe, an admin
 select tests.takes_one_number_everywhere(
   'Abe', format('select chat.set_member_role(%%L, %L, ''moderator'')', tests.id_of('Cat')),
@@ -31,21 +39,21 @@ select tests.refuses(name, 'not_allowed', statement, title)
 from (
   values
   ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'admin') $$,
-    'an admin makes no admin'),
+    'an admin makes nobody admin'),
   ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'owner') $$,
-    'nor an owner'),
+    'an admin makes nobody owner'),
   ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'member') $$,
-    'nor demotes one'),
+    'an admin demotes no owner'),
   ('Abe', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Abe'), 'owner') $$,
     'nobody promotes themselves'),
   ('Bob', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'reader') $$,
     'a moderator changes no role'),
   ('Bob', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Bob'), 'admin') $$,
-    'not even upwards'),
+    'a moderator does not promote themselves'),
   ('Cat', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Rea'), 'member') $$,
-    'nor does a member'),
+    'a member changes no role'),
   ('Rea', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Rea'), 'member') $$,
-    'a reader stays one'),
+    'a reader does not promote themselves'),
   ('Cat', $$ select chat.set_member_role(tests.room('pair'), tests.id_of('Cat'), 'owner') $$,
     'nobody owns a direct room')
 ) as r (name, statement, title);
@@ -59,7 +67,7 @@ from (
 ) as r (name, statement, title);
 select tests.refuses(
   'Bob', 'not_allowed', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Abe'), 'member') $$,
-  'an admin does not demote another'
+  'an admin does not demote another admin'
 );
 
 -- Ann hands the room over
@@ -69,23 +77,57 @@ select tests.refuses(
 );
 select tests.lets(
   'Ann', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Cat'), 'owner') $$,
-  'but makes another'
+  'the last owner makes somebody else owner'
 );
 select tests.lets(
   'Ann', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'member') $$,
-  'and then steps down'
+  'an owner steps down when there is another'
 );
 select tests.refuses(
   'Ann', 'not_allowed', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'owner') $$,
-  'for good'
+  'somebody who has stepped down does not come back by themselves'
 );
 select tests.lets(
   'Ann', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Cat'), 'owner') $$,
-  'owners of another room'
+  'an owner makes somebody owner of another room'
 );
 select tests.lets(
   'Cat', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Ann'), 'reader') $$,
-  'answer for each other'
+  'an owner demotes another owner'
+);
+
+-- An owner who is muted cannot act, and counts as none
+select tests.act_as('Cat');
+select chat.set_member_role(tests.room('hall'), tests.id_of('Abe'), 'owner'), chat.mute_member(tests.room('hall'), tests.id_of('Abe'));
+select tests.refuses(
+  'Cat', 'last_owner', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Cat'), 'admin') $$,
+  'beside a muted owner the other one does not step down'
+);
+select tests.lets(
+  'Cat', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Abe'), 'admin') $$, 'an owner demotes a muted owner'
+);
+select tests.act_as('Cat');
+select chat.set_member_role(tests.room('hall'), tests.id_of('Abe'), 'owner'), chat.unmute_member(tests.room('hall'), tests.id_of('Abe'));
+select tests.lets(
+  'Cat', $$ select chat.set_member_role(tests.room('hall'), tests.id_of('Cat'), 'admin') $$, 'an owner steps down when the mute is lifted'
+);
+
+-- A closed account holds no office, before maintenance has run
+select tests.act_as('Ann');
+select chat.set_member_role(tests.room('plaza'), tests.id_of('Abe'), 'owner'), chat.set_member_role(tests.room('plaza'), tests.id_of('Lea'), 'admin');
+select tests.stop_acting();
+delete from auth.users where id = tests.id_of('Lea');
+update chat.profiles set closed_at = now() where user_id = tests.id_of('Abe');
+select tests.refuses('Ann', slug, statement, title)
+from (
+  values
+  ('last_owner', $$ select chat.set_member_role(tests.room('plaza'), tests.id_of('Ann'), 'admin') $$, 'beside a closed owner nobody steps down'),
+  ('user_not_found', $$ select chat.set_member_role(tests.room('plaza'), tests.id_of('Lea'), 'owner') $$, 'nobody makes a closed account owner')
+) as r (slug, statement, title);
+select tests.stop_acting();
+update chat.profiles set closed_at = null where user_id = tests.id_of('Abe');
+select tests.lets(
+  'Ann', $$ select chat.set_member_role(tests.room('plaza'), tests.id_of('Ann'), 'admin') $$, 'beside an owner with an open account another one steps down'
 );
 
 -- What is no role, and who is not there
@@ -95,13 +137,13 @@ from (
   ('invalid_input', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), 'king') $$,
     'a role is a known one'),
   ('invalid_input', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Ann'), null) $$,
-    'and not null'),
+    'a role is not null'),
   ('user_not_found', $$ select chat.set_member_role(tests.room('trip'), null, 'member') $$,
     'null is nobody')
 ) as r (slug, statement, title);
 select tests.looks_absent(
   format('select chat.set_member_role(%L, %%L, ''member'')', tests.room('trip')), tests.id_of(name),
-  format('%s is not there', name)
+  format('%s is no member whose role could change', name)
 )
 from unnest(array['Xen', 'Dan', 'Tom']) as n (name);
 
@@ -110,11 +152,11 @@ select tests.act_as('Cat');
 select chat.mute_member(tests.room('trip'), tests.id_of('Abe'));
 select tests.refuses(
   'Abe', 'member_muted', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Rea'), 'member') $$,
-  'I3: who is muted changes no role'
+  'I3: somebody who is muted changes no role'
 );
 select tests.refuses(
   'Abe', 'member_muted', $$ select chat.set_member_role(tests.room('trip'), tests.id_of('Abe'), 'member') $$,
-  'I3: not their own either'
+  'I3: somebody who is muted does not change even their own role'
 );
 
 -- Strangers, ex-members, other tenants

@@ -4,6 +4,16 @@ set local search_path = public, extensions;
 select no_plan();
 select tests.make_company();
 
+-- What it costs
+savepoint prices; -- noqa: PRS
+select tests.costs('Bob', price, format('select chat.%s(%L, %L)', call, tests.room('trip'), tests.id_of('Cat')), title)
+from (
+  values
+  ('mute_member', 6, 'a mute costs as much as the room has members'), ('mute_member', 0, 'a mute that stands already is free'),
+  ('unmute_member', 6, 'lifting a mute costs as much as the room has members')
+) as c (call, price, title);
+rollback to prices;
+
 -- Bob, a moderator
 select tests.takes_one_number_everywhere(
   'Bob', format('select chat.mute_member(%%L, %L)', tests.id_of('Cat')), 'muting takes one number'
@@ -16,24 +26,24 @@ select is(
     select muted_until from chat.room_members
     where room_id = tests.room('trip') and user_id = tests.id_of('Cat')
   ),
-  '9999-12-31 00:00:00+00', 'without an end it lasts as long as dates do'
+  '9999-12-31 00:00:00+00', 'a mute without an end lasts as long as dates do'
 );
 select is(
   (chat.mute_member(tests.room('trip'), tests.id_of('Cat'), 'infinity')).muted_until,
-  '9999-12-31 00:00:00+00', 'infinity is the same'
+  '9999-12-31 00:00:00+00', 'a mute until infinity lasts as long as dates do'
 ) from (select tests.act_as('Bob')) as actor;
 
 -- Cat, behind the fence
 select tests.refuses('Cat', 'member_muted', statement, title)
 from (
   values
-  ($$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'I3: who is muted does not send')
+  ($$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'I3: somebody who is muted does not send')
 ) as f (statement, title);
 select tests.lets('Cat', statement, title)
 from (
   values
-  ($$ select chat.list_messages(tests.room('trip')) $$, 'but reads'),
-  ($$ select chat.send_message(tests.room('pair'), 'x', gen_random_uuid()) $$, 'and sends elsewhere')
+  ($$ select chat.list_messages(tests.room('trip')) $$, 'somebody who is muted reads'),
+  ($$ select chat.send_message(tests.room('pair'), 'x', gen_random_uuid()) $$, 'somebody who is muted sends elsewhere')
 ) as f (statement, title);
 select is_empty(
   $$
@@ -41,7 +51,7 @@ select is_empty(
     join chat.room_members as s on s.room_id = m.room_id and s.user_id = m.sender_id
     where s.muted_until > now() and m.rev > s.rev
   $$,
-  'I3: no message of theirs has a number above the mute'
+  'I3: no message of somebody muted has a number above the mute'
 );
 
 -- Bob lifts it
@@ -53,7 +63,7 @@ select tests.changes_nothing_anywhere(
   'unmuting again changes nothing'
 );
 select tests.lets(
-  'Cat', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'and Cat sends'
+  'Cat', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'Cat sends after the mute was lifted'
 );
 
 -- For a time
@@ -62,13 +72,13 @@ select tests.lets(
   'a mute may have an end'
 );
 select tests.refuses(
-  'Cat', 'member_muted', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'until then'
+  'Cat', 'member_muted', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'somebody who is muted for a time does not send until then'
 );
 select tests.change_as_owner(
   'update chat.room_members set muted_until = clock_timestamp() where muted_until is not null'
 );
 select tests.lets(
-  'Cat', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'and then it is over'
+  'Cat', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$, 'a mute is over at its end'
 );
 
 -- Ranks
@@ -78,9 +88,13 @@ from (
   ('Bob', 'not_allowed', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Abe')) $$,
     'a moderator mutes no admin'),
   ('Bob', 'not_allowed', $$ select chat.unmute_member(tests.room('trip'), tests.id_of('Abe')) $$,
-    'and unmutes none'),
+    'a moderator unmutes no admin'),
   ('Bob', 'not_allowed', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Bob')) $$,
-    'nor themselves'),
+    'a moderator does not mute themselves'),
+  ('Ann', 'not_allowed', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Ann')) $$,
+    'an owner does not mute themselves'),
+  ('Ann', 'not_allowed', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Ann'), clock_timestamp() + interval '1 s') $$,
+    'an owner does not mute themselves for a second'),
   ('Cat', 'not_allowed', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Rea')) $$,
     'a member mutes nobody'),
   ('Cat', 'not_allowed', $$ select chat.mute_member(tests.room('pair'), tests.id_of('Ann')) $$,
@@ -88,7 +102,7 @@ from (
   ('Bob', 'invalid_input', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Cat'), clock_timestamp()) $$,
     'a mute ends in the future'),
   ('Bob', 'user_not_found', $$ select chat.mute_member(tests.room('trip'), tests.id_of('Xen')) $$,
-    'who left is not muted'),
+    'somebody who left is not muted'),
   ('Bob', 'user_not_found', $$ select chat.unmute_member(tests.room('trip'), gen_random_uuid()) $$,
     'nobody is not unmuted')
 ) as r (name, slug, statement, title);
@@ -98,8 +112,8 @@ select tests.lets(
 select tests.refuses('Bob', 'member_muted', statement, title)
 from (
   values
-  ($$ select chat.mute_member(tests.room('trip'), tests.id_of('Cat')) $$, 'who then mutes nobody'),
-  ($$ select chat.unmute_member(tests.room('trip'), tests.id_of('Bob')) $$, 'and does not unmute themselves')
+  ($$ select chat.mute_member(tests.room('trip'), tests.id_of('Cat')) $$, 'a muted moderator mutes nobody'),
+  ($$ select chat.unmute_member(tests.room('trip'), tests.id_of('Bob')) $$, 'a muted person does not unmute themselves')
 ) as r (statement, title);
 
 -- Strangers, ex-members, other tenants
@@ -112,7 +126,7 @@ from unnest(array['mute_member', 'unmute_member']) as f (name);
 select tests.act_as_nobody();
 select throws_ok(
   format('select chat.%I(%L, %L)', name, tests.room('trip'), tests.id_of('Cat')), '42501',
-  format('permission denied for function %s', name), format('signed-out people: no %s', name)
+  format('permission denied for function %s', name), format('signed-out people may not call %s', name)
 )
 from unnest(array['mute_member', 'unmute_member']) as f (name);
 

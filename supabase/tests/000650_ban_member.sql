@@ -8,6 +8,17 @@ grant all on invite to public;
 select tests.act_as('Ann');
 insert into invite select (chat.create_invite(tests.room('trip'), 100)).token;
 
+-- What it costs
+savepoint prices; -- noqa: PRS
+select tests.costs('Bob', price, format('select chat.%s(%L, %L)', call, tests.room('trip'), tests.id_of(name)), title)
+from (
+  values
+  ('ban_member', 'Cat', 6, 'a ban costs as much as the room has members'),
+  ('ban_member', 'Dan', 5, 'a ban of a stranger costs as much as the room has other members'), ('ban_member', 'Dan', 0, 'a ban that stands already is free'),
+  ('unban_member', 'Cat', 5, 'lifting a ban costs as much as the room has members'), ('unban_member', 'Cat', 0, 'lifting a ban that was lifted is free')
+) as c (call, name, price, title);
+rollback to prices;
+
 -- Bob, a moderator, bans Cat, a member
 select tests.takes_one_number_everywhere(
   'Bob', format('select chat.ban_member(%%L, %L, reason => '' spam '')', tests.id_of('Cat')),
@@ -31,14 +42,14 @@ select results_eq(
     join chat.removals as r on r.room_id = m.room_id and r.user_id = m.user_id and r.rev = m.rev
     where m.room_id = tests.room('trip') and m.user_id = tests.id_of('Cat')
   $$,
-  $$ values (true, 'spam') $$, 'and ends the membership'
+  $$ values (true, 'spam') $$, 'a ban ends the membership'
 );
 
 -- Bob bans Lea, watched from her side
 select tests.watch('trip', 'hall', 'Lea', 'Ann');
 select chat.ban_member(tests.room('trip'), tests.id_of('Lea'));
-select tests.took_one_user_number('Lea', 'who is banned is told to drop the room');
-select tests.moved('{"trip": 1, "Lea": 1}', 'and nobody else');
+select tests.took_one_user_number('Lea', 'somebody who is banned is told to drop the room');
+select tests.moved('{"trip": 1, "Lea": 1}', 'nobody else is told to drop the room');
 select is(
   (
     select jsonb_object_agg(h.stream, (tests.head_of(h.stream)).epoch - h.epoch)
@@ -50,50 +61,50 @@ select is(
 -- Lea and Cat, banned
 select tests.act_as('Lea');
 select is_empty(
-  $$ select from chat.messages where room_id = tests.room('trip') $$, 'I5: who is banned reads nothing'
+  $$ select from chat.messages where room_id = tests.room('trip') $$, 'I5: somebody who is banned reads nothing'
 );
-select tests.looks_absent('select chat.join_room(%L)', tests.room('trip'), 'nor joins');
+select tests.looks_absent('select chat.join_room(%L)', tests.room('trip'), 'somebody who is banned does not join');
 select tests.refuses(
-  'Lea', 'not_allowed', $$ select chat.accept_invite(token) from invite $$, 'I3: nor accepts an invite'
+  'Lea', 'not_allowed', $$ select chat.accept_invite(token) from invite $$, 'I3: somebody who is banned accepts no invite'
 );
 select tests.refuses(
   'Ann', 'not_allowed', $$ select chat.add_member(tests.room('trip'), tests.id_of('Lea')) $$,
-  'I3: nor is added, by anybody'
+  'I3: somebody who is banned is not added, by anybody'
 );
 select tests.act_as('Cat');
 select is_empty(
-  $$ select from chat.rooms where id = tests.room('plaza') $$, 'a public room is gone from their list'
+  $$ select from chat.rooms where id = tests.room('plaza') $$, 'a public room is gone from the list of somebody who is banned from it'
 );
 
 -- Dan, who is not in it yet
 select tests.takes_one_number_everywhere(
   'Bob', format('select chat.ban_member(%%L, %L)', tests.id_of('Dan')),
-  'who has not come yet can be kept out, by one number'
+  'somebody who has not come yet can be kept out, by one number'
 );
 select tests.changes_nothing_anywhere(
-  'Bob', format('select chat.ban_member(%%L, %L)', tests.id_of('Dan')), 'once'
+  'Bob', format('select chat.ban_member(%%L, %L)', tests.id_of('Dan')), 'banning a stranger again changes nothing'
 );
 select tests.act_as('Bob');
 select chat.ban_member(tests.room('trip'), tests.id_of('Dan'), 'infinity');
 select tests.watch('trip');
 select chat.ban_member(tests.room('trip'), tests.id_of('Dan'), 'infinity');
-select tests.changed_nothing('infinity is without end, said twice as well');
+select tests.changed_nothing('a ban until infinity is one without end, said twice as well');
 select tests.watch('trip');
 select is(
-  (chat.ban_member(tests.room('trip'), tests.id_of('Dan'), until)).until, null, format('so is %s', until)
+  (chat.ban_member(tests.room('trip'), tests.id_of('Dan'), until)).until, null, format('a ban until %s is one without end', until)
 )
 from unnest(array['200000-01-01', '10000-01-01', '9999-12-31 00:00:00+00']::timestamptz[]) as u (until);
-select tests.changed_nothing('and the same ban');
+select tests.changed_nothing('an end past the last year of clients is the same ban');
 select is(
   (chat.ban_member(tests.room('trip'), tests.id_of('Dan'), '9999-12-30 00:00:00+00')).until,
-  '9999-12-30 00:00:00+00', 'the day before is an end'
+  '9999-12-30 00:00:00+00', 'the day before the last one of clients is an end'
 );
 select chat.ban_member(tests.room('trip'), tests.id_of('Dan'));
 select tests.watch('trip');
 select chat.ban_member(tests.room('trip'), tests.id_of('Dan'), reason => 'other');
-select tests.took_one_number('trip', 'another reason is a change');
+select tests.took_one_number('trip', 'another reason changes a ban');
 select tests.act_as('Dan');
-select tests.looks_absent('select chat.join_room(%L)', tests.room('plaza'), 'and a stranger stays one');
+select tests.looks_absent('select chat.join_room(%L)', tests.room('plaza'), 'a stranger who is banned finds no public room');
 
 -- For a time
 select tests.act_as('Bob');
@@ -101,25 +112,25 @@ select chat.ban_member(tests.room('plaza'), tests.id_of('Dan'), clock_timestamp(
 select tests.act_as('Dan');
 select tests.looks_absent('select chat.join_room(%L)', tests.room('plaza'), 'a ban may have an end');
 select tests.change_as_owner('update chat.bans set until = clock_timestamp() where until is not null');
-select tests.lets('Dan', $$ select chat.join_room(tests.room('plaza')) $$, 'and then it is over');
+select tests.lets('Dan', $$ select chat.join_room(tests.room('plaza')) $$, 'a ban is over at its end');
 select tests.lets(
-  'Bob', $$ select chat.ban_member(tests.room('plaza'), tests.id_of('Dan')) $$, 'until the next one'
+  'Bob', $$ select chat.ban_member(tests.room('plaza'), tests.id_of('Dan')) $$, 'somebody who came after a ban can be banned again'
 );
 
 -- Bob lifts it
 select tests.takes_one_number_everywhere(
-  'Bob', format('select chat.unban_member(%%L, %L)', tests.id_of('Cat')), 'lifting takes one number'
+  'Bob', format('select chat.unban_member(%%L, %L)', tests.id_of('Cat')), 'lifting a ban takes one number'
 );
 select tests.changes_nothing_anywhere(
-  'Bob', format('select chat.unban_member(%%L, %L)', tests.id_of('Cat')), 'lifting again changes nothing'
+  'Bob', format('select chat.unban_member(%%L, %L)', tests.id_of('Cat')), 'lifting a ban again changes nothing'
 );
 select tests.act_as('Cat');
 select tests.looks_absent(
   'select chat.send_message(%L, ''x'', gen_random_uuid())', tests.room('trip'),
   'lifting a ban brings nobody back'
 );
-select tests.lets('Cat', $$ select chat.accept_invite(token) from invite $$, 'but lets them come');
-select tests.lets('Cat', $$ select chat.join_room(tests.room('plaza')) $$, 'by themselves where it is public');
+select tests.lets('Cat', $$ select chat.accept_invite(token) from invite $$, 'lifting a ban lets somebody come with an invite');
+select tests.lets('Cat', $$ select chat.join_room(tests.room('plaza')) $$, 'somebody who was unbanned comes by themselves where the room is public');
 
 -- Ranks
 select tests.refuses(name, slug, statement, title)
@@ -134,7 +145,7 @@ from (
   ('Cat', 'not_allowed', $$ select chat.ban_member(tests.room('trip'), tests.id_of('Rea')) $$,
     'a member bans nobody'),
   ('Cat', 'not_allowed', $$ select chat.unban_member(tests.room('trip'), tests.id_of('Dan')) $$,
-    'and lifts nothing'),
+    'a member lifts no ban'),
   ('Cat', 'not_allowed', $$ select chat.ban_member(tests.room('pair'), tests.id_of('Ann')) $$,
     'nobody bans in a direct room'),
   ('Bob', 'invalid_input',
@@ -142,15 +153,15 @@ from (
     'a ban ends in the future'),
   ('Bob', 'invalid_input',
     $$ select chat.ban_member(tests.room('trip'), tests.id_of('Cat'), '4000-01-01 BC') $$,
-    'and not before our time'),
+    'a ban does not end before our time'),
   ('Bob', 'invalid_input',
     $$ select chat.ban_member(tests.room('trip'), tests.id_of('Cat'), reason => repeat('x', 501)) $$,
     'a reason is short'),
   ('Bob', 'invalid_input',
     $$ select chat.ban_member(tests.room('trip'), tests.id_of('Cat'), reason => E'a\nb') $$,
-    'and one line'),
+    'a reason is one line'),
   ('Bob', 'user_not_found', $$ select chat.unban_member(tests.room('trip'), tests.id_of('Rea')) $$,
-    'who is not banned is not unbanned')
+    'somebody who is not banned is not unbanned')
 ) as r (name, slug, statement, title);
 select tests.looks_absent(
   format('select chat.ban_member(%L, %%L)', tests.room('trip')), tests.id_of('Tom'),
@@ -164,8 +175,8 @@ select chat.mute_member(tests.room('hall'), tests.id_of('Bob'));
 select tests.refuses('Bob', 'member_muted', statement, title)
 from (
   values
-  ($$ select chat.ban_member(tests.room('hall'), tests.id_of('Rea')) $$, 'who is muted bans nobody'),
-  ($$ select chat.unban_member(tests.room('hall'), tests.id_of('Dan')) $$, 'and lifts nothing')
+  ($$ select chat.ban_member(tests.room('hall'), tests.id_of('Rea')) $$, 'somebody who is muted bans nobody'),
+  ($$ select chat.unban_member(tests.room('hall'), tests.id_of('Dan')) $$, 'somebody who is muted lifts no ban')
 ) as r (statement, title);
 
 -- Strangers, ex-members, other tenants
@@ -178,7 +189,7 @@ from unnest(array['ban_member', 'unban_member']) as f (name);
 select tests.act_as_nobody();
 select throws_ok(
   format('select chat.%I(%L, %L)', name, tests.room('trip'), tests.id_of('Cat')), '42501',
-  format('permission denied for function %s', name), format('signed-out people: no %s', name)
+  format('permission denied for function %s', name), format('signed-out people may not call %s', name)
 )
 from unnest(array['ban_member', 'unban_member']) as f (name);
 

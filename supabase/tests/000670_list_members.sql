@@ -12,7 +12,7 @@ select results_eq(
     select tests.id_of(name) as id
     from unnest(array['Ann', 'Abe', 'Bob', 'Cat', 'Rea', 'Lea']) as n (name) order by id
   $$,
-  'who is in it comes by id, and who left does not'
+  'people who are in the room come by id, and people who left do not'
 );
 select results_eq(
   $$
@@ -29,13 +29,25 @@ select results_eq(
 );
 select is_empty(
   $$ select chat.list_members(tests.room('trip'), after => 'ffffffff-ffff-ffff-ffff-ffffffffffff') $$,
-  'after the last is nobody'
+  'a page after the last member is empty'
 );
 select throws_ok(
   format('select chat.list_members(tests.room(''trip''), page_size => %s)', size), 'PT400', 'invalid_input',
   format('a page of %s is none', size)
 )
 from unnest(array['0', '201', 'null']) as s (size);
+
+-- Pages are bounded by bytes
+select tests.stop_acting();
+update chat_private.settings set pull_bytes = 1024;
+select tests.act_as('Cat');
+select cmp_ok((select count(*) from chat.list_members(tests.room('trip'))), '<', 6::bigint, 'a page of members ends where it is too long');
+select is(
+  (select min(user_id::text)::uuid from chat.list_members(tests.room('trip'))),
+  (select min(user_id::text)::uuid from chat.room_members where room_id = tests.room('trip') and left_at is null), 'a list of members begins with the first'
+);
+select tests.stop_acting();
+update chat_private.settings set pull_bytes = default;
 
 -- Strangers, ex-members, other tenants
 select tests.strangers_find_nothing('select chat.list_members(%L)', 'listing');
@@ -49,7 +61,7 @@ select throws_ok(
 select tests.act_without_sub();
 select throws_ok(
   $$ select chat.list_members(tests.room('trip')) $$, 'PT401', 'sign_in_required',
-  'nor does a token without a name'
+  'a token without a name lists nobody'
 );
 
 select * from finish();

@@ -27,11 +27,11 @@ from (
   values
   (0, 4, '{rooms,members,messages}'::text[], '{"rooms": 1, "members": 1, "messages": 3}'::jsonb,
     'a range holds every row that was stamped in it'),
-  (0, 1, '{rooms,members,messages}', '{"messages": 1}', 'from the number after its beginning'),
-  (1, 2, '{rooms,members,messages}', '{"messages": 1}', 'to its end'),
+  (0, 1, '{rooms,members,messages}', '{"messages": 1}', 'a range starts at the number after its beginning'),
+  (1, 2, '{rooms,members,messages}', '{"messages": 1}', 'a range goes to its end'),
   (2, 3, '{rooms,members,messages}', '{"members": 1, "messages": 1}', 'one number stamps all it changed'),
   (3, 4, '{rooms,members,messages}', '{"rooms": 1}', 'the room''s own row is stamped by what changes it'),
-  (0, 4, '{members}', '{"members": 1}', 'only the kinds that are asked for'),
+  (0, 4, '{members}', '{"members": 1}', 'a range holds only the kinds that are asked for'),
   (4, 9, '{rooms,members,messages}', null, 'nothing is above the head')
 ) as r (above, up_to, touched, expected, title);
 select is(
@@ -63,10 +63,20 @@ select is(chat_private.lowest_seq(rows), expected, title)
 from (
   values
   ('{"messages": [{"seq": 7}, {"seq": 5}], "reactions": [{"seq": 6}]}'::jsonb, 5::bigint, 'the lowest of all kinds counts'),
-  ('{"receipts": [{"up_to_seq": 3}], "messages": [{"seq": 4}]}', 3, 'receipts as well'),
+  ('{"receipts": [{"up_to_seq": 3}], "messages": [{"seq": 4}]}', 3, 'the lowest of receipts counts by where they reach'),
   ('{"members": [{"rev": 1}]}', null, 'a step about people is about no message'),
-  ('{}', null, 'nor is an empty one')
+  ('{}', null, 'an empty step is about no message')
 ) as l (rows, expected, title);
+
+-- A short message takes a way of its own
+select is(
+  m.payload -> 'rows',
+  chat_private.room_rows(tests.room('trip'), h.rev, h.rev + 1, 0, '{messages}'),
+  'a short message is announced with the rows that a pull brings'
+)
+from realtime.messages as m, head as h
+where m.payload #>> '{rows,messages,0,client_id}' = md5('one')::uuid::text
+  and m.topic like 'user:' || tests.id_of('Ann') || ':%';
 
 -- The row in realtime.messages is the one that realtime.send makes
 create temp table ours as
@@ -119,7 +129,7 @@ select is(
 select results_eq(
   $$ select distinct payload #>> '{rows,messages,0,body}' from received $$,
   $$ select m.body from chat.messages as m where m.client_id = md5('long')::uuid $$,
-  'and tells everybody the same'
+  'a compressed step tells everybody the same'
 );
 select tests.act_as('Ann');
 create temp table left_room as
@@ -143,7 +153,7 @@ select tests.act_as('Cat');
 select tests.watch('trip');
 select chat.send_message(
   tests.room('trip'), repeat(U&'\+01F600', 8000), gen_random_uuid(),
-  attachments => jsonb_build_array(jsonb_build_object('path', repeat('x', 16000)))
+  attachments => jsonb_build_array(jsonb_build_object('link', repeat('x', 16000)))
 );
 select is(
   tests.as_owner(
@@ -158,21 +168,21 @@ select chat.edit_message(
   tests.room('late'),
   (select seq from chat.messages where room_id = tests.room('late') and body = 'early'), 'Early'
 );
-select tests.took_one_number('late', 'so does a step about what somebody may not see');
+select tests.took_one_number('late', 'a step about what somebody may not see goes without rows');
 select is(
   tests.as_owner(
     'select count(*) from realtime.messages as m
      where m.payload::text like ''%Early%''
        and not exists (select from tests.seen_events as s where s.id = m.id)'
   ),
-  '0', 'to nobody'
+  '0', 'the words of a large deleted step reach nobody'
 );
 select tests.watch('trip');
 select chat.edit_message(
   tests.room('trip'),
   (select seq from chat.messages where room_id = tests.room('trip') and body = 'early'), 'Early'
 );
-select tests.took_one_number('trip', 'where all may see it the rows go along');
+select tests.took_one_number('trip', 'the rows of a step go along where everybody may see them');
 
 -- I9: what goes wrong with announcing
 select tests.watch('trip');
@@ -192,7 +202,7 @@ select tests.lets(
   'Ann', $$ select chat.send_message(tests.room('late'), 'x', gen_random_uuid()) $$,
   'I9: a failing announcement fails no write'
 );
-select tests.moved('{"late": 1}', 'I9: which has its number');
+select tests.moved('{"late": 1}', 'I9: the write has its number');
 select tests.stop_acting();
 create or replace function chat_private.room_rows(
   room_id uuid, above bigint, up_to bigint, visible_after bigint, touched text[]
@@ -204,7 +214,7 @@ end;
 $$;
 select tests.lets(
   'Ann', $$ select chat.send_message(tests.room('trip'), 'x', gen_random_uuid()) $$,
-  'I9: nor does failing to gather the rows'
+  'I9: failing to gather the rows fails no write'
 );
 select tests.stop_acting();
 create or replace function chat_private.user_rows(
@@ -217,7 +227,7 @@ end;
 $$;
 select tests.lets(
   'Ann', $$ select chat.add_member(tests.room('trip'), tests.id_of('Dan')) $$,
-  'I9: in the stream of a person either'
+  'I9: a failing announcement fails no write in the stream of a person either'
 );
 
 select * from finish();

@@ -17,17 +17,18 @@ from topic as t,
   lateral (
     values
     ('Cat', t.of_cat, '{broadcast}', 'a person listens to their own topic'),
-    ('Ann', t.of_cat, '{}', 'nobody else does'),
+    ('Ann', t.of_cat, '{}', 'nobody else listens to a person''s topic'),
     ('Cat', t.of_hall, '{broadcast}', 'a member listens to the room'),
-    ('Rea', t.of_hall, '{broadcast}', 'a reader as well'),
-    ('Dan', t.of_hall, '{}', 'a stranger does not'),
-    ('Xen', t.of_hall, '{}', 'nor an ex-member'),
-    ('Tom', t.of_hall, '{}', 'nor another tenant'),
+    ('Rea', t.of_hall, '{broadcast}', 'a reader listens to the room as well'),
+    ('Dan', t.of_hall, '{}', 'a stranger does not listen to the room'),
+    ('Xen', t.of_hall, '{}', 'an ex-member does not listen to the room'),
+    ('Tom', t.of_hall, '{}', 'another tenant does not listen to the room'),
     ('Cat', t.of_live, '{broadcast,presence}', 'a member hears and sees who is there'),
-    ('Dan', t.of_live, '{}', 'a stranger does not'),
-    ('Dan', t.of_plaza, '{}', 'not even in a public room'),
+    ('Rea', t.of_live, '{broadcast,presence}', 'a reader hears and sees who is there as well'),
+    ('Dan', t.of_live, '{}', 'a stranger does not hear who is there'),
+    ('Dan', t.of_plaza, '{}', 'a stranger does not hear even who is in a public room'),
     ('Dan', t.of_tenant, '{broadcast}', 'people of the tenant listen to its dashboard'),
-    ('Tom', t.of_tenant, '{}', 'people of another do not')
+    ('Tom', t.of_tenant, '{}', 'people of another tenant do not listen to a dashboard')
   ) as c (name, topic, expected, title);
 
 -- Who speaks
@@ -36,12 +37,56 @@ from topic as t,
   lateral (
     values
     ('Cat', t.of_live, '{broadcast,presence}', 'a member speaks on the live topic'),
-    ('Dan', t.of_live, '{}', 'a stranger does not'),
-    ('Xen', t.of_live, '{}', 'nor an ex-member'),
+    ('Rea', t.of_live, '{presence}', 'a reader is seen on the live topic and not heard'),
+    ('Rea', t.of_hall, '{}', 'I7: a reader is neither seen nor heard on the room topic'),
+    ('Dan', t.of_live, '{}', 'a stranger does not speak on the live topic'),
+    ('Xen', t.of_live, '{}', 'an ex-member does not speak'),
     ('Cat', t.of_cat, '{}', 'I7: nobody speaks on a user topic, their own included'),
-    ('Ann', t.of_hall, '{}', 'I7: nor on a room topic, owners included'),
-    ('Ann', t.of_tenant, '{}', 'I7: nor on a dashboard')
+    ('Ann', t.of_hall, '{}', 'I7: nobody speaks on a room topic, owners included'),
+    ('Ann', t.of_tenant, '{}', 'I7: nobody speaks on a dashboard')
   ) as c (name, topic, expected, title);
+
+-- Who may not post now is seen and not heard, and hears everybody
+create function pg_temp.live_rights(name text)
+returns text
+language sql
+volatile
+as $$
+  select format(
+    '%s %s', tests.listens_to(live_rights.name, t.of_live), tests.speaks_on(live_rights.name, t.of_live)
+  )
+  from topic as t
+$$;
+select tests.act_as('Bob');
+select chat.mute_member(tests.room('hall'), tests.id_of('Cat'), now() + interval '1 hour');
+select tests.stop_acting();
+select is(
+  pg_temp.live_rights('Cat'), '{broadcast,presence} {presence}', 'somebody who is muted is seen and not heard'
+);
+select is(
+  pg_temp.live_rights('Lea'), '{broadcast,presence} {broadcast,presence}', 'others are heard as before somebody was muted'
+);
+select tests.change_as_owner(format(
+  'update chat.room_members set muted_until = now() - interval ''1 second'' where user_id = %L',
+  tests.id_of('Cat')
+));
+select is(
+  pg_temp.live_rights('Cat'), '{broadcast,presence} {broadcast,presence}', 'a mute that is over silences nobody'
+);
+select tests.act_as('Ann');
+select chat.archive_room(tests.room('hall'));
+select tests.stop_acting();
+select is(
+  pg_temp.live_rights(name), '{broadcast,presence} {presence}',
+  format('in an archived room %s is seen and not heard', name)
+)
+from unnest('{Ann,Bob,Cat,Rea}'::text[]) as n (name);
+select tests.act_as('Ann');
+select chat.unarchive_room(tests.room('hall'));
+select tests.stop_acting();
+select is(
+  pg_temp.live_rights('Cat'), '{broadcast,presence} {broadcast,presence}', 'a room is heard again when it is reopened'
+);
 
 -- Names that are none
 select is(
@@ -67,11 +112,11 @@ select tests.act_as('Cat');
 select set_config('realtime.topic', (select 'user:' || tests.id_of('Cat') || ':1'), true);
 select is_empty(
   $$ select from realtime.messages where topic <> 'user:' || tests.id_of('Cat') || ':1' $$,
-  'who has joined one topic reads the rows of no other'
+  'somebody who has joined one topic reads the rows of no other'
 );
-select isnt_empty($$ select from realtime.messages $$, 'but of that one');
+select isnt_empty($$ select from realtime.messages $$, 'somebody who has joined one topic reads the rows of that one');
 select set_config('realtime.topic', '', true);
-select is_empty($$ select from realtime.messages $$, 'without a topic there are no rows');
+select is_empty($$ select from realtime.messages $$, 'no rows are read without a topic');
 select set_config('realtime.topic', (select 'live:' || tests.room('hall') || ':' || (tests.head_of('hall')).epoch), true);
 select throws_ok(
   format(
@@ -79,7 +124,7 @@ select throws_ok(
     'user:' || tests.id_of('Ann') || ':1'
   ),
   '42501', 'new row violates row-level security policy for table "messages"',
-  'I7: who may speak on one topic writes on no other'
+  'I7: somebody who may speak on one topic writes on no other'
 );
 select tests.stop_acting();
 
@@ -95,13 +140,13 @@ from before as b, topic as t,
   lateral (
     values
     ('Ann', b.of_hall, '{}', 'I5: the old topic of a room that lost somebody is over for all'),
-    ('Ann', t.of_hall, '{broadcast}', 'who stays listens to the new one'),
-    ('Ann', b.of_live, '{}', 'the live topic moves on as well'),
-    ('Ann', t.of_live, '{broadcast,presence,broadcast,presence}', 'with who stays'),
-    ('Cat', b.of_cat, '{}', 'so is the old topic of who was removed'),
-    ('Cat', t.of_cat, '{broadcast}', 'who listens to a new one of their own'),
-    ('Cat', t.of_hall, '{}', 'and to none of the room''s'),
-    ('Cat', t.of_live, '{}', 'nor speaks there')
+    ('Ann', t.of_hall, '{broadcast}', 'people who stay listen to the new topic'),
+    ('Ann', b.of_live, '{}', 'the live topic of a room that lost somebody moves on as well'),
+    ('Ann', t.of_live, '{broadcast,presence,broadcast,presence}', 'the live topic goes on with the people who stay'),
+    ('Cat', b.of_cat, '{}', 'nobody listens to the old topic of somebody who was removed'),
+    ('Cat', t.of_cat, '{broadcast}', 'somebody who was removed listens to a new topic of their own'),
+    ('Cat', t.of_hall, '{}', 'somebody who was removed listens to no topic of the room'),
+    ('Cat', t.of_live, '{}', 'somebody who was removed does not speak in the room')
   ) as c (name, topic, expected, title);
 
 -- A closed account
@@ -117,7 +162,7 @@ select tests.act_as_nobody();
 select set_config('realtime.topic', 'user:' || tests.id_of('Cat') || ':1', true);
 select is_empty($$ select from realtime.messages $$, 'signed-out people receive nothing');
 select tests.act_without_sub();
-select is_empty($$ select from realtime.messages $$, 'nor does a token without a name');
+select is_empty($$ select from realtime.messages $$, 'a token without a name receives nothing');
 
 select * from finish();
 rollback;

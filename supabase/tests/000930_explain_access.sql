@@ -15,6 +15,11 @@ select
   'tenant:00000000-0000-0000-0000-000000000001:dashboard' as of_tenant;
 grant select on topic to public;
 
+-- Lea is muted: she listens and is seen, and may not send.
+select tests.act_as('Bob');
+select chat.mute_member(tests.room('trip'), tests.id_of('Lea'), now() + interval '1 hour');
+select tests.stop_acting();
+
 -- Of oneself
 create temp table question (name text, topic text, whom text, expected text);
 grant select on question to public;
@@ -26,6 +31,7 @@ from topic as t,
     ('Cat', t.of_cat, null, '(t,f,allowed)'),
     ('Cat', t.of_trip, null, '(t,f,allowed)'),
     ('Cat', t.of_live, null, '(t,t,allowed)'),
+    ('Lea', t.of_live, null, '(t,f,allowed)'),
     ('Cat', t.of_yesterday, null, '(f,f,old_epoch)'),
     ('Cat', t.of_tenant, null, '(t,f,allowed)'),
     ('Cat', 'room:nonsense', null, '(f,f,topic_malformed)'),
@@ -37,10 +43,10 @@ from topic as t,
     ('Xen', t.of_live, null, '(f,f,not_in_room)'),
     ('Rea', t.of_live, null, '(f,f,not_in_room)'),
     ('Tom', t.of_tenant, null, '(f,f,not_in_tenant)'),
-    ('Bob', t.of_live, 'Cat', '(t,t,allowed)'),
-    ('Bob', t.of_live, 'Rea', '(f,f,banned)'),
-    ('Bob', t.of_live, 'Xen', '(f,f,not_in_room)'),
-    ('Bob', t.of_yesterday, 'Cat', '(f,f,old_epoch)'),
+    ('Abe', t.of_live, 'Cat', '(t,t,allowed)'),
+    ('Ann', t.of_live, 'Rea', '(f,f,banned)'),
+    ('Abe', t.of_live, 'Xen', '(f,f,not_in_room)'),
+    ('Abe', t.of_yesterday, 'Cat', '(f,f,old_epoch)'),
     ('Bob', t.of_live, 'Bob', '(t,t,allowed)')
   ) as c;
 create function pg_temp.explain(question)
@@ -67,7 +73,7 @@ select is(
   (
     select jsonb_agg(jsonb_build_array(
       tests.listens_to(q.name, coalesce(q.topic, '')) <> '{}',
-      tests.speaks_on(q.name, coalesce(q.topic, '')) <> '{}'
+      'broadcast' = any (tests.speaks_on(q.name, coalesce(q.topic, '')))
     ))
     from question as q where q.whom is null
   ),
@@ -83,13 +89,13 @@ select tests.act_as('Dan');
 select is(
   to_jsonb(chat.explain_access(t.of_live)) - 'topic',
   to_jsonb(chat.explain_access('live:' || gen_random_uuid() || ':1')) - 'topic',
-  'I8: a room that is not theirs looks like none'
+  'I8: a room that somebody is not in looks like none'
 )
 from topic as t;
 select is(
   to_jsonb(chat.explain_access('user:' || tests.id_of('Ann') || ':1')) - 'topic',
   to_jsonb(chat.explain_access('user:' || gen_random_uuid() || ':1')) - 'topic',
-  'I8: so does a person'
+  'I8: a person of another tenant looks like none'
 );
 
 -- Of others
@@ -100,41 +106,61 @@ from topic as t,
   lateral (
     values
     ('Cat', t.of_live, 'Ann', 'a member is told about nobody else'),
-    ('Dan', t.of_live, 'Cat', 'nor is a stranger'),
-    ('Tom', t.of_live, 'Cat', 'nor another tenant'),
-    ('Bob', t.of_cat, 'Cat', 'a moderator is told about the room, not about the person'),
-    ('Bob', t.of_tenant, 'Cat', 'nor about the tenant')
+    ('Dan', t.of_live, 'Cat', 'a stranger is told about nobody else'),
+    ('Tom', t.of_live, 'Cat', 'another tenant is told about nobody else'),
+    ('Bob', t.of_live, 'Cat', 'a moderator is told about nobody else'),
+    ('Ann', t.of_cat, 'Cat', 'an owner is told about the room, not about the person'),
+    ('Bob', t.of_tenant, 'Cat', 'a moderator is not told about the tenant')
   ) as c (name, topic, whom, title);
 select tests.change_as_owner(format(
   'update chat.tenant_members set role = ''admin'' where user_id = %L', tests.id_of('Dan')
 ));
-select tests.lets(
-  'Dan', format('select chat.explain_access(%L, %L)', t.of_cat, tests.id_of('Cat')),
-  'an admin of the tenant is told about its people'
+select tests.refuses(
+  'Dan', 'not_allowed', format('select chat.explain_access(%L, %L)', t.of_cat, tests.id_of('Cat')),
+  'I13: not even an admin of the tenant is told about somebody''s own topic'
 )
 from topic as t;
 select tests.refuses(
-  'Dan', 'not_allowed', format('select chat.explain_access(%L, %L)', t.of_tenant, tests.id_of('Tom')),
-  'and not about those of another'
-)
-from topic as t;
-
-select tests.stop_acting();
-delete from auth.users where id = tests.id_of('Tom');
-select tests.act_as('Ann');
-select is(
-  to_jsonb(chat.explain_access(t.of_live, tests.id_of('Tom'))) - 'user_id',
-  to_jsonb(chat.explain_access(t.of_live, gen_random_uuid())) - 'user_id',
-  'I8: nobody learns which accounts have closed elsewhere'
+  'Dan', 'not_allowed', format('select chat.explain_access(%L, %L)', t.of_live, tests.id_of('Cat')),
+  'an admin of the tenant is not told about a room that they do not look after'
 )
 from topic as t;
 select tests.change_as_owner(format(
-  'update chat.tenant_members set removed_at = now() where user_id = %L', tests.id_of('Rea')
+  'insert into chat.tenant_bans (tenant_id, user_id, banned_by)
+   values (''00000000-0000-0000-0000-000000000001'', %L, %1$L)', tests.id_of('Zoe')
 ));
-select tests.refuses(
-  'Dan', 'not_allowed', format('select chat.explain_access(%L, %L)', 'user:' || tests.id_of('Rea') || ':1', tests.id_of('Rea')),
-  'nor about who is not in the tenant any more'
-);
+select is(
+  (chat.explain_access(t.of_tenant, tests.id_of(c.name))).reason, c.expected, c.title
+)
+from topic as t, tests.act_as('Dan') as d,
+  lateral (
+    values
+    ('Cat', 'allowed', 'an admin of the tenant is told about its topic'),
+    ('Tom', 'not_in_tenant', 'an admin of the tenant is told that somebody is not in it'),
+    ('Zoe', 'banned', 'an admin of the tenant is told that somebody is banned')
+  ) as c (name, expected, title);
+
+-- I8, I13: an id that nobody has answers like somebody elsewhere, whose account is closed or not
+select tests.stop_acting();
+select tests.make_people('Uma');
+select tests.move_to_another_tenant('Uma');
+delete from auth.users where id = tests.id_of('Tom');
+select is(
+  to_jsonb(chat.explain_access(c.topic, tests.id_of(h.name))) - 'user_id',
+  to_jsonb(chat.explain_access(c.topic, gen_random_uuid())) - 'user_id',
+  format('I8: %s asks about %s on %s and learns nothing', c.name, h.name, regexp_replace(c.topic, ':.*', ''))
+)
+from topic as t,
+  lateral (values ('Ann', t.of_live), ('Dan', t.of_tenant)) as c (name, topic),
+  (values ('Tom'), ('Uma')) as h (name),
+  lateral tests.act_as(c.name) as a;
+select tests.act_as('Dan');
+select is(
+  tests.refusal(format('select chat.explain_access(%L, %L)', 'user:' || hidden || ':1', hidden)),
+  tests.refusal(format('select chat.explain_access(%L, %L)', 'user:' || absent || ':1', absent)),
+  'I8: a user topic of others is refused alike'
+)
+from (select tests.id_of('Cat') as hidden, gen_random_uuid() as absent) as c;
 
 -- Signed out
 select tests.act_as_nobody();
@@ -145,7 +171,7 @@ select throws_ok(
 select tests.act_without_sub();
 select throws_ok(
   $$ select chat.explain_access('x') $$, 'PT401', 'sign_in_required',
-  'nor is a token without a name'
+  'a token without a name is told nothing'
 );
 
 select * from finish();

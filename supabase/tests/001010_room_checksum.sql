@@ -26,7 +26,7 @@ $$;
 select is(pg_temp.agree(name, room, from_seq), true, format('%s agrees about %s from %s', name, room, from_seq))
 from unnest(array['Cat', 'Lea']) as n (name), unnest(array['trip', 'late', 'hall']) as r (room), unnest(array[1, 3, 1000]) as f (from_seq);
 select isnt(
-  (chat.room_checksum(tests.room('late'), 1) -> 'count')::integer, 0, 'which is something'
+  (chat.room_checksum(tests.room('late'), 1) -> 'count')::integer, 0, 'somebody who came later sums up something'
 );
 
 -- Any difference shows
@@ -35,7 +35,7 @@ create temp table sums as select chat.room_checksum(tests.room('trip'), 1) as be
 select chat.edit_message(m.room_id, m.seq, 'Early') from chat.messages as m where m.room_id = tests.room('trip') and m.body = 'early';
 select isnt(chat.room_checksum(tests.room('trip'), 1) -> 'sum', before -> 'sum', 'an edit changes the sum')
 from sums;
-select is(chat.room_checksum(tests.room('trip'), 1) -> 'count', before -> 'count', 'and not the count')
+select is(chat.room_checksum(tests.room('trip'), 1) -> 'count', before -> 'count', 'an edit does not change the count')
 from sums;
 
 -- Strangers, ex-members, other tenants

@@ -1,4 +1,4 @@
-"""How long the chaos lasts: a minute, or ten with ``--chaos``."""
+"""How long the soak lasts: 40 seconds, or ten minutes with ``--chaos``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.realtime_stack import Server, running_server
 @pytest.fixture
 def soak_s(pytestconfig: pytest.Config) -> float:
     """Seconds that a soak lasts."""
-    return 600.0 if pytestconfig.getoption("chaos") else 60.0
+    return 600.0 if pytestconfig.getoption("chaos") else 40.0
 
 
 @pytest_asyncio.fixture(loop_scope="session")

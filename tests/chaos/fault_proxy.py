@@ -1,8 +1,8 @@
 """A front door in front of the front door: it can be cut, loses answers, and mistreats broadcasts.
 
-Requests go through as they are, unless the line is cut; an answer may be lost, when what was asked
-for is done. Of what Realtime sends, broadcasts may be dropped, sent twice, held back until the next
-one, or delayed; everything else passes.
+Requests go through as they are, unless the line is cut or they are held back; an answer may be
+lost, when what was asked for is done. Of what Realtime sends, broadcasts may be dropped, sent
+twice, held back until the next one, or delayed; everything else passes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -33,6 +33,8 @@ class Faults:
     """Answers that never arrive."""
     is_cut: bool = False
     """Requests are refused."""
+    refuses_sockets: bool = False
+    """Every upgrade to a socket is refused, as by a company's proxy."""
     is_silent: bool = False
     """Sockets stay open, and nothing comes out of them."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -43,11 +45,15 @@ class FaultProxy:
 
     def __init__(self, upstream: str, seed: int) -> None:
         self.upstream = upstream
-        self._chance = random.Random(seed)
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._rng = random.Random(seed)
+        self._sockets: dict[web.WebSocketResponse, asyncio.Transport | None] = {}
         self.faults = Faults()
         self.url = ""
         self.requests: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
+        """The events of frames that clients sent on their sockets."""
+        self._held: dict[str, asyncio.Event] = {}
+        self._recorded: dict[str, list[bytes]] = {}
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[FaultProxy]:
@@ -69,10 +75,39 @@ class FaultProxy:
 
     async def cut_sockets(self) -> None:
         """Drop every open socket without a word."""
-        for socket in list(self._sockets):
+        for transport in list(self._sockets.values()):
             self.faults.counts["sockets cut"] += 1
-            if socket._req is not None and socket._req.transport is not None:
-                socket._req.transport.abort()
+            if transport is not None:
+                transport.abort()
+
+    @contextmanager
+    def hurt(self, **faults: float | bool) -> Iterator[None]:
+        """Set faults for a while; afterwards they are as they were before."""
+        before = {name: getattr(self.faults, name) for name in faults}
+        vars(self.faults).update(faults)
+        try:
+            yield
+        finally:
+            vars(self.faults).update(before)
+
+    @contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Keep requests of a name back for a while; afterwards they go through."""
+        released = self._held[name] = asyncio.Event()
+        try:
+            yield
+        finally:
+            del self._held[name]
+            released.set()
+
+    @contextmanager
+    def recording(self, name: str) -> Iterator[list[bytes]]:
+        """Collect what requests of a name are answered with for a while."""
+        answers = self._recorded[name] = []
+        try:
+            yield answers
+        finally:
+            del self._recorded[name]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if self.faults.is_cut:
@@ -80,9 +115,16 @@ class FaultProxy:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=502)
+        name = request.path.rsplit("/", 1)[-1]
+        # A browser asks first whether it may ask.
+        is_asked = request.method != "OPTIONS"
+        self.requests[name] += is_asked
         if request.headers.get("Upgrade", "").lower() == "websocket":
+            if self.faults.refuses_sockets:
+                return web.Response(status=403)
             return await self._serve_socket(request)
-        self.requests[request.path.rsplit("/", 1)[-1]] += 1
+        if name in self._held and is_asked:
+            await self._held[name].wait()
         headers = {
             name: value
             for name, value in request.headers.items()
@@ -96,7 +138,9 @@ class FaultProxy:
                 data=await request.read(),
             ) as answer:
                 content = await answer.read()
-                if self._chance.random() < self.faults.lose:
+                if name in self._recorded and is_asked:
+                    self._recorded[name].append(content)
+                if is_asked and self._rng.random() < self.faults.lose:
                     self.faults.counts["answers lost"] += 1
                     if request.transport is not None:
                         request.transport.abort()
@@ -117,15 +161,18 @@ class FaultProxy:
             return web.Response(status=502)
         client = web.WebSocketResponse(max_msg_size=0)
         await client.prepare(request)
-        self._sockets.add(client)
+        self._sockets[client] = request.transport
         down = asyncio.create_task(self._pass_down(upstream, client))
         try:
             with suppress(ConnectionError):
                 async for message in client:
                     if message.type is aiohttp.WSMsgType.TEXT:
+                        self.sent[event_of(message.data)] += 1
                         await upstream.send_str(message.data)
+                    elif message.type is aiohttp.WSMsgType.BINARY:
+                        await upstream.send_bytes(message.data)
         finally:
-            self._sockets.discard(client)
+            del self._sockets[client]
             down.cancel()
             await upstream.close()
         return client
@@ -133,29 +180,40 @@ class FaultProxy:
     async def _pass_down(
         self, upstream: aiohttp.ClientWebSocketResponse, client: web.WebSocketResponse
     ) -> None:
-        held: list[str] = []
+        held: list[str | bytes] = []
         faults, counts = self.faults, self.faults.counts
         async for message in upstream:
-            if message.type is not aiohttp.WSMsgType.TEXT or faults.is_silent:
+            is_binary = message.type is aiohttp.WSMsgType.BINARY
+            if not (is_binary or message.type is aiohttp.WSMsgType.TEXT) or faults.is_silent:
                 continue
             batch = [message.data]
-            if '"broadcast"' in message.data and json.loads(message.data)["event"] == "broadcast":
+            # The frames of supabase-js are binary where they are broadcasts.
+            if is_binary or event_of(message.data) == "broadcast":
                 counts["broadcasts"] += 1
-                if self._chance.random() < faults.drop:
+                if self._rng.random() < faults.drop:
                     counts["dropped"] += 1
                     continue
-                if self._chance.random() < faults.duplicate:
+                if self._rng.random() < faults.duplicate:
                     counts["duplicated"] += 1
                     batch *= 2
-                if self._chance.random() < faults.reorder:
+                if self._rng.random() < faults.reorder:
                     counts["reordered"] += 1
                     held += batch
                     continue
                 batch, held = batch + held, []
                 if faults.delay_s:
-                    await asyncio.sleep(self._chance.uniform(0, faults.delay_s))
+                    await asyncio.sleep(self._rng.uniform(0, faults.delay_s))
             with suppress(ConnectionError):
-                for text in batch:
-                    await client.send_str(text)
+                for frame in batch:
+                    if isinstance(frame, bytes):
+                        await client.send_bytes(frame)
+                    else:
+                        await client.send_str(frame)
         with suppress(ConnectionError):
             await client.close()
+
+
+def event_of(frame: str) -> str:
+    """The event of a frame: of an object, or of a list as supabase-js writes it."""
+    parts = json.loads(frame)
+    return str(parts["event"] if isinstance(parts, dict) else parts[3])

@@ -16,6 +16,8 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from tests.chaos.sync_tables import tables_in
+
 VOLATILE = {"rev", "last_seq", "active_at", "touched", "newest_visible_after"}
 """Columns of a room that move without the row being part of a step."""
 
@@ -40,6 +42,7 @@ KEYS = {
     "preferences": ("room_id",),
     "memberships": ("room_id",),
     "notifications": ("seq",),
+    "blocks": ("blocked_id",),
 }
 OWN_ROWS: dict[str, LiteralString] = {
     "marks": "select to_jsonb(m) from chat.marks as m where user_id = %s",
@@ -48,6 +51,7 @@ OWN_ROWS: dict[str, LiteralString] = {
     "memberships": "select jsonb_build_object('room_id', room_id, 'user_rev', user_rev)"
     " from chat.room_members where user_id = %s and left_at is null",
     "notifications": "select to_jsonb(m) from chat.notifications as m where user_id = %s",
+    "blocks": "select to_jsonb(m) from chat.blocks as m where user_id = %s",
 }
 
 TWICE = """
@@ -90,6 +94,19 @@ def key_of(row: Any, kind: str) -> tuple[Any, ...]:
     return tuple(row[each] for each in KEYS[kind])
 
 
+def is_at_heads(path: Path, db_url: str, user_id: str) -> bool:
+    """Tell whether a copy has the newest number of each of its owner's rooms."""
+    with closing(sqlite3.connect(path)) as copy, psycopg.connect(db_url) as connection:
+        here = dict(copy.execute("select room_id, rev from streams").fetchall())
+        there = connection.execute(
+            "select r.id::text, r.rev from chat.rooms as r"
+            " join chat.room_members as m on m.room_id = r.id"
+            " where m.user_id = %s and m.left_at is null",
+            [user_id],
+        )
+        return here == dict(there.fetchall())
+
+
 def compare_copy(path: Path, db_url: str, user_id: str, name: str) -> Findings:
     """Compare one copy with what its owner may see."""
     findings = Findings()
@@ -130,18 +147,95 @@ def compare_copy(path: Path, db_url: str, user_id: str, name: str) -> Findings:
             if kind == "notifications":
                 lowest = min((row["seq"] for row in here), default=0)
                 there = [row for row in there if row["seq"] >= lowest]
+                compare_read(findings, copy, connection, name)
             findings.compare(name, here, there, kind)
+        for kind, column in ABOUT.items():
+            findings.surplus += [
+                f"{name}: {kind} that were cleared in {row[0]}"
+                for row in copy.execute(
+                    f"select distinct room_id from {kind} join preferences as p using (room_id)"
+                    f" where {kind}.{column} <= p.row ->> 'cleared_seq'"
+                )
+            ]
         for kind in (*ROOM_ROWS, "members", "rooms"):
             held = {row[0] for row in copy.execute(f"select distinct room_id from {kind}")}
             findings.surplus += [
                 f"{name}: {kind} of a room that is not theirs, {each}"
                 for each in held - rooms.keys()
             ]
+        compare_tables(findings, copy, connection, name)
+        compare_profiles(findings, copy, connection, name)
         findings.duplicated += [f"{name}: {tuple(row)}" for row in copy.execute(TWICE)]
         if not findings:
             copy.rollback()
             check_search(findings, copy, name)
     return findings
+
+
+def compare_tables(
+    findings: Findings,
+    copy: sqlite3.Connection,
+    connection: psycopg.Connection[Any],
+    name: str,
+) -> None:
+    """Compare the rows of the project's own tables, with those that the person may select."""
+    for table, here, there, key in tables_in(copy, connection):
+        mine = {tuple(row[each] for each in key): row for row in here}
+        theirs = {tuple(row[each] for each in key): row for row in there}
+        findings.missed += [
+            f"{name}: {table} {each}: {mine.get(each)} instead of {row}"
+            for each, row in theirs.items()
+            if mine.get(each) != row
+        ]
+        findings.surplus += [f"{name}: {table} {each}" for each in mine.keys() - theirs.keys()]
+        if len(mine) < len(here):
+            findings.duplicated.append(f"{name}: {len(here) - len(mine)} rows of {table}")
+
+
+def compare_read(
+    findings: Findings,
+    copy: sqlite3.Connection,
+    connection: psycopg.Connection[Any],
+    name: str,
+) -> None:
+    """Compare which notifications are read; those that are over were compared as rows."""
+    mark = copy.execute("select notifications_read_seq from account").fetchone()[0]
+    for seq, is_read in connection.execute(
+        "select seq, read_at is not null from chat.list_notifications(page_size => 200)"
+    ):
+        if is_read != (seq <= mark):
+            findings.missed.append(f"{name}: notifications are read up to {mark}, not so {seq}")
+
+
+def compare_profiles(
+    findings: Findings,
+    copy: sqlite3.Connection,
+    connection: psycopg.Connection[Any],
+    name: str,
+) -> None:
+    """Compare the people in the copy: all that is told where a tenant is shared, else the name."""
+    here = {row[0]: json.loads(row[1]) for row in copy.execute("select user_id, row from profiles")}
+    there = {
+        str(row[0]): row[1]
+        for row in connection.execute(
+            "select p.user_id, to_jsonb(p) from chat.list_profiles(%s::uuid[]) as p", [list(here)]
+        )
+    }
+    connection.execute("reset role")
+    everybody = connection.execute(
+        "select user_id::text, display_name, is_bot, to_jsonb(closed_at)"
+        " from chat.profiles where user_id = any (%s::uuid[])",
+        [list(here)],
+    )
+    for user_id, *told in everybody:
+        row = here[user_id]
+        if user_id in there:
+            is_same = row == there[user_id]
+        else:
+            is_same = [row["display_name"], row["is_bot"], row["closed_at"]] == told
+        if not is_same:
+            findings.missed.append(f"{name}: profile {row} instead of {there.get(user_id, told)}")
+    connection.execute("select set_config('role', 'authenticated', true)")
 
 
 def check_search(findings: Findings, copy: sqlite3.Connection, name: str) -> None:

@@ -18,9 +18,13 @@ from typing import Any
 
 import aiohttp
 import psycopg
+import pytest
 
 from tests.e2e.realtime_server import ServerProcess
 from tests.e2e.realtime_stack import KEY, Server, run_sql
+from tests.until import until
+
+pytestmark = pytest.mark.lasts(60)
 
 TOPICS = [f"topic-{number}" for number in range(40)]
 SOCKETS = 200
@@ -71,11 +75,11 @@ class Guest:
         self.heard = 0
         self.complaints: list[str] = []
 
-    async def keep_visiting(self, ends_at: float, chance: random.Random) -> None:
+    async def keep_visiting(self, ends_at: float, rng: random.Random) -> None:
         """Visit a topic after another."""
         while time.monotonic() < ends_at:
-            topic = chance.choice(TOPICS)
-            await self._visit(topic, chance.uniform(*STAY_S), tracks=chance.random() < 0.2)
+            topic = rng.choice(TOPICS)
+            await self._visit(topic, rng.uniform(*STAY_S), tracks=rng.random() < 0.2)
             self.visits += 1
 
     async def _visit(self, topic: str, stay_s: float, *, tracks: bool) -> None:
@@ -112,12 +116,13 @@ class Guest:
     async def _catches_up(
         self, heard: dict[str, list[int]], due: dict[str, int], wanted: dict[str, int]
     ) -> bool:
-        deadline = time.monotonic() + CATCH_UP_S
-        for source in WRITERS:
-            while wanted[source] > due[source] and heard[source][-1:] < [wanted[source] - 1]:
-                if time.monotonic() > deadline:
-                    return False
-                await asyncio.sleep(0.02)
+        def has_heard(source: str) -> bool:
+            return wanted[source] <= due[source] or heard[source][-1:] >= [wanted[source] - 1]
+
+        try:
+            await until(lambda: all(map(has_heard, WRITERS)), CATCH_UP_S)
+        except TimeoutError:
+            return False
         return True
 
     def _check(self, topic: str, heard: dict[str, list[int]], due: dict[str, int]) -> None:

@@ -12,6 +12,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,9 +22,13 @@ from typing import Any
 import pytest
 
 from parley.stack import Stack
+from tests.chaos.sync_attacker import Attacker
 from tests.chaos.sync_world import World
 
-PEOPLE = ("Ann", "Bob", "Cat", "Dan", "Eve")
+pytestmark = pytest.mark.lasts(150)
+
+ATTACKER = "Mal"
+PEOPLE = ("Ann", "Bob", "Cat", "Dan", ATTACKER, "Eve")
 FANOUT_LIMIT = 3
 
 
@@ -35,15 +40,19 @@ class Form:
     every_s: float
     """The mean pause of a writer between two calls."""
     sends_per_second: int
-    """What one person may send."""
+    """What one person may spend; the first one adds people all the time, which is dear."""
+    attack_every_s: float
+    """The mean pause of the attacker between two bursts."""
     round_s: float
     hurt_every_s: float
     cycle: int
     """Rounds from one restore to the next; the copy is made a round before."""
 
 
-SHORT = Form(4, 0.03, 20, 7.0, 0.8, 3)
-LONG = Form(6, 0.0, 10_000, 30.0, 2.0, 8)
+SHORT = Form(4, 0.03, 200, 5.0, 7.0, 0.8, 3)
+LONG = Form(6, 0.0, 10_000, 10.0, 30.0, 2.0, 8)
+CATCH_UP_S = 5.0
+"""How long a copy may take to catch up after an attack; held in the long form only."""
 SHORT_S = 50.0
 LONG_CHANGES = int(os.environ.get("PARLEY_CHAOS_CHANGES", "50000"))
 
@@ -65,7 +74,7 @@ async def world(naive: str = "", sends_per_second: int = 100) -> AsyncIterator[W
         yield here
 
 
-def report(here: World) -> dict[str, Any]:
+def report(here: World, attacker: Attacker) -> dict[str, Any]:
     """The counts that are printed."""
     faults = sum((each.proxy.faults.counts for each in here.devices), start=here.faults.copy())
     numbers, epochs = here.given_out()
@@ -74,10 +83,16 @@ def report(here: World) -> dict[str, Any]:
         "epoch changes": epochs,
         "acknowledged sends": len(here.everything_sent()),
         "calls over SQL": dict(here.written.calls.most_common()),
+        "calls on tables": dict(
+            sum((each.calls for each in here.table_writers), start=Counter()).most_common()
+        ),
         "refused over SQL": dict(here.written.refusals.most_common()),
+        "answers to the attacker": dict(attacker.answers.most_common()),
+        "poison let through": attacker.poisoned,
         "faults": dict(faults.most_common()),
         "quiet points": here.verdict.quiet_points,
         "slowest convergence s": round(here.verdict.longest_s, 1),
+        "slowest catch-up after an attack s": round(here.verdict.catch_up_s, 1),
         "missed": len(here.verdict.missed),
         "duplicated": len(here.verdict.duplicated),
         "lost acknowledged writes": len(here.verdict.lost),
@@ -93,6 +108,7 @@ async def test_every_copy_becomes_what_its_owner_may_see(pytestconfig: pytest.Co
     async with (
         world(sends_per_second=form.sends_per_second) as here,
         here.writing(form.writers, form.every_s),
+        here.attacking(ATTACKER, form.attack_every_s) as attacker,
     ):
         began = time.monotonic()
         rounds = 0
@@ -100,7 +116,8 @@ async def test_every_copy_becomes_what_its_owner_may_see(pytestconfig: pytest.Co
             here.given_out()[0] < LONG_CHANGES if is_long else time.monotonic() - began < SHORT_S
         ):
             await here.work(form.round_s, form.hurt_every_s)
-            await here.quiet()
+            if await here.quiet():
+                await here.miss_an_attack(attacker)
             rounds += 1
             if rounds % form.cycle == form.cycle - 1:
                 await here.copy_database()
@@ -109,7 +126,7 @@ async def test_every_copy_becomes_what_its_owner_may_see(pytestconfig: pytest.Co
                 await here.quiet()
             if not here.verdict:
                 break
-        counts = report(here)
+        counts = report(here, attacker)
         sys.stdout.write(json.dumps(counts, indent=2) + "\n")
         if not here.verdict:
             sys.stdout.write(here.last_words())
@@ -119,4 +136,8 @@ async def test_every_copy_becomes_what_its_owner_may_see(pytestconfig: pytest.Co
         assert here.verdict.surplus == []
         assert here.verdict.wrong == []
         assert counts["deadlocks"] == 0
+        assert attacker.answers["done"] > 0
+        assert attacker.poisoned == 0
+        if is_long:
+            assert here.verdict.catch_up_s <= CATCH_UP_S
         assert here.faults["restore"] > 0

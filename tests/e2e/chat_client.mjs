@@ -1,6 +1,6 @@
-// Drives one supabase-js client, signed in with its own password, from standard input. The lines are
-// those of realtime_client.mjs: {"id", "do", ...} in, {"id", "result"} or {"id", "error"} out, and
-// {"heard", "topic", ...} for everything heard.
+// Drives one supabase-js client, which signs in with a password, from standard input. Its lines have the
+// form of those of realtime_client.mjs: {"id", "do", ...} in, {"id", "result"} or {"id", "error"} out,
+// and {"heard", "topic", ...} for each event that it hears.
 import { createClient } from "@supabase/supabase-js";
 import readline from "node:readline";
 import WebSocket from "ws";
@@ -22,6 +22,16 @@ const actions = {
   },
   async call({ name, parameters }) {
     const { data, error, status } = await supabase.rpc(name, parameters);
+    return { data, error, status };
+  },
+  async callAs({ key, user, name, parameters }) {
+    const server = createClient(url, key, {
+      auth: { persistSession: false },
+      db: { schema: "chat" },
+      global: { headers: { "x-parley-user": user } },
+      realtime: { transport: WebSocket },
+    });
+    const { data, error, status } = await server.rpc(name, parameters);
     return { data, error, status };
   },
   async read({ table, room }) {

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aiohttp
 import jwt
@@ -16,11 +16,11 @@ import pytest_asyncio
 from postgrest import APIError
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
-from parley.demo.check import lowered_fanout_limit
-from parley.demo.conversation import messages_of
-from parley.demo.person import Event, Person
 from parley.errors import ParleyError
 from parley.stack import Status
+from tests.e2e.large_rooms import rooms_count_as_large
+from tests.e2e.realtime_peers import PythonPeer, of_kind
+from tests.until import until
 
 NOWHERE = "00000000-0000-4000-8000-00000000dead"
 PASSWORD = "correct horse battery staple"
@@ -40,17 +40,78 @@ class Answer:
         return str(self.body["message"])
 
 
-class Member(Person):
+@dataclass(frozen=True)
+class Event:
+    """A broadcast that arrived."""
+
+    topic: str
+    name: str
+    payload: dict[str, Any]
+
+    def step_of(self, room_id: str) -> int | None:
+        """Return the number up to which this tells of a room; None for anything else."""
+        return int(self.payload["to"]) if self.payload.get("room_id") == room_id else None
+
+    def messages_of(self, room_id: str) -> list[dict[str, Any]]:
+        """Return the messages in a step of a room; none when it is about something else."""
+        if self.step_of(room_id) is None:
+            return []
+        return list((self.payload.get("rows") or {}).get("messages", []))
+
+
+class Member:
     """Somebody who has signed up for one test; calls show what travels, without models."""
 
     def __init__(
         self, name: str, user_id: str, client: AsyncClient, token: str, email: str
     ) -> None:
-        super().__init__(name, UUID(user_id), client)
+        self.name = name
         self.user_id = user_id
         self.client = client
         self.token = token
         self.email = email
+        self._peer = PythonPeer(client)
+
+    @property
+    def heard(self) -> list[Event]:
+        """The broadcasts of all topics that were joined, in order."""
+        return [
+            Event(each["topic"], each["event"], each["payload"])
+            for each in of_kind(self._peer, "broadcast")
+        ]
+
+    async def close(self) -> None:
+        """Close the socket."""
+        await self._peer.close()
+
+    async def listen(self, topic: str) -> None:
+        """Join a private topic. Raises PermissionError; fails when it is refused otherwise."""
+        told = await self._peer.join(topic, private=True, broadcast=None)
+        if told["status"] != "SUBSCRIBED":
+            await self._peer.leave(topic)
+            assert "Unauthorized: You do not have permissions" in told["message"]
+            raise PermissionError(told["message"])
+
+    async def listen_to_self(self) -> str:
+        """Join the topic of one's own steps at its present epoch; returns it."""
+        heads = await self.call("list_heads")
+        topic = f"user:{self.user_id}:{heads['user']['epoch']}"
+        await self.listen(topic)
+        return topic
+
+    async def room_epoch(self, room_id: str) -> int:
+        """Return the epoch that a room's topics carry now."""
+        heads = await self.call("list_heads")
+        return next(int(head["epoch"]) for head in heads["rooms"] if head["room_id"] == room_id)
+
+    async def broadcast(self, topic: str, name: str) -> None:
+        """Send an event that is not stored, on a live topic."""
+        await self._peer.send(topic, name, {"user_id": self.user_id})
+
+    async def hears(self, matches: Callable[[Event], bool], within_s: float = 10.0) -> Event:
+        """Return the first event that matches, waiting for it; fails when it does not come."""
+        event: Event = await until(lambda: next(filter(matches, self.heard), None), within_s)
+        return event
 
     async def call(self, function: str, **arguments: Any) -> Any:
         """Call a function of ``chat``. Raises ParleyError with its slug's class."""
@@ -73,12 +134,9 @@ class Member(Person):
 
     async def hears_message(self, room_id: str, seq: int, within_s: float = 10.0) -> Event:
         """Wait for a message to arrive on any topic; fails when it does not."""
-        room = UUID(room_id)
-        event = await self.hears(
-            lambda each: any(row.seq == seq for row in messages_of(each, room)), within_s
+        return await self.hears(
+            lambda each: any(row["seq"] == seq for row in each.messages_of(room_id)), within_s
         )
-        assert event is not None, f"{self.name} did not hear message {seq}"
-        return event
 
 
 async def sign_up(stack: Status, name: str) -> Member:
@@ -114,9 +172,19 @@ class Door:
         self._session = session
 
     async def request(
-        self, method: str, path: str, *, token: str | None = None, key: str = "", body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        key: str = "",
+        acting_as: str | None = None,
+        body: Any = None,
     ) -> Answer:
-        """Send one request with a person's token, or with a key alone (the publishable one)."""
+        """Send one request with a person's token, or with a key alone (the publishable one).
+
+        ``acting_as`` is what the header x-parley-user says.
+        """
         headers = {
             "apikey": key or self._stack.publishable_key,
             "Accept-Profile": "chat",
@@ -124,6 +192,8 @@ class Door:
         }
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        if acting_as is not None:
+            headers["x-parley-user"] = acting_as
         url = f"{self._stack.api_url}/rest/v1/{path}"
         async with self._session.request(method, url, headers=headers, json=body) as answer:
             text = await answer.text()
@@ -148,7 +218,11 @@ class Door:
 
     def token_without_person(self) -> str:
         """A valid token that names nobody."""
-        claims = {"role": "authenticated", "exp": int(time.time()) + 600}
+        return self.sign({"role": "authenticated"})
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A valid token with these claims."""
+        claims = {**claims, "exp": int(time.time()) + 600}
         return jwt.encode(claims, self._stack.jwt_secret, algorithm="HS256")
 
 
@@ -188,7 +262,7 @@ async def small_room_of(_: Status, owner: Member, *others: Member) -> str:
 
 async def large_room_of(stack: Status, owner: Member, *others: Member, **options: Any) -> str:
     """Open a room that has a topic for its steps; returns its id."""
-    async with lowered_fanout_limit(stack.db_url):
+    with rooms_count_as_large(stack):
         return await room_of(owner, *others, **options)
 
 

@@ -1,6 +1,6 @@
-// Drives one supabase-js client from standard input and tells on standard output what it hears.
-// Every line in is {"id", "do", ...}, answered by {"id", "result"} or {"id", "error"}; every line
-// out without an id is something heard: {"heard", "topic", ...}.
+// Drives one supabase-js client from standard input and prints what it hears. Each line of input is
+// {"id", "do", ...} and is answered with {"id", "result"} or {"id", "error"}. A printed line without
+// an id is an event that the client heard: {"heard", "topic", ...}.
 import { createClient } from "@supabase/supabase-js";
 import readline from "node:readline";
 import WebSocket from "ws";
@@ -48,7 +48,7 @@ const actions = {
   send: ({ topic, event, payload }) =>
     channels.get(topic).send({ type: "broadcast", event, payload: given(payload) }),
   sendHttp: ({ topic, event, payload }) => channels.get(topic).httpSend(event, given(payload)),
-  // Not joined, `send` falls back to the batch endpoint.
+  // On a channel that was not joined, `send` uses the batch endpoint.
   sendUnjoined: ({ topic, event, payload, config }) =>
     supabase.channel(topic, { config }).send({ type: "broadcast", event, payload }),
   track: ({ topic, payload }) => channels.get(topic).track(payload),

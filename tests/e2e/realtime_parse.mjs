@@ -1,5 +1,5 @@
-// Reads frames from standard input, one a line ("binary:" and hex for binary ones), with the
-// serializer of realtime-js; prints how many there were, and fails at the first it cannot read.
+// Reads frames from standard input, one per line ("binary:" and hex for binary frames), with the
+// serializer of realtime-js. Prints their number, and fails at the first frame that it cannot read.
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 

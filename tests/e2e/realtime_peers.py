@@ -13,7 +13,8 @@ from typing import Any, Protocol, cast
 from realtime import AsyncRealtimeChannel, RealtimeChannelOptions, RealtimeSubscribeStates
 from supabase import AsyncClient, acreate_client
 
-from tests.e2e.realtime_stack import KEY, Host, until
+from tests.e2e.realtime_stack import KEY, Host
+from tests.until import until
 
 CLIENTS = ("python", "javascript 1.0.0", "javascript 2.0.0")
 SCRIPT = Path(__file__).with_name("realtime_client.mjs")

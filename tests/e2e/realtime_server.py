@@ -19,6 +19,7 @@ from aiohttp import web
 
 from parley.realtime import Realtime, RealtimeSettings
 from tests.e2e.realtime_stack import KEY, SECRET, make_token, numbers
+from tests.until import until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -44,8 +45,7 @@ async def serve(url: str, slot: str) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
     await realtime.start()
-    while not realtime.ready:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await until(lambda: realtime.ready)
     say(str(runner.addresses[0][1]))
     loop = asyncio.get_running_loop()
     commands = asyncio.StreamReader()

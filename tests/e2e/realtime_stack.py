@@ -8,7 +8,7 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +22,12 @@ from aiohttp import web
 from realtime.message import ServerMessageAdapter
 
 from parley.realtime import PROFILES, Profile, Realtime, RealtimeSettings
-from parley.realtime import socket as realtime_socket
+from parley.realtime.socket import websocket as realtime_socket
 from parley.stack.lock import hold_parts_lock
 from parley.stack.part import Process
 from parley.stack.postgres import Postgres
 from parley.stack.state import State
+from tests.until import until
 
 SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
 KEY = "sb_publishable_of_the_tests"
@@ -37,13 +38,6 @@ HERE = Path(__file__).parent
 def make_token(role: str = "authenticated", *, lasts_s: float = 3600, **claims: Any) -> str:
     """Sign a token that is good for ``lasts_s`` seconds."""
     return jwt.encode({"role": role, "exp": int(time.time() + lasts_s), **claims}, SECRET)
-
-
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait until something is so; fails when it is not in time."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 def free_port() -> int:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 from supabase import AsyncClientOptions, acreate_client
 
 from parley.client import Chat
 from parley.stack import Status
 
 PASSWORD = "correct horse battery staple"
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
+"""How long Auth may take, which hashes passwords: a loaded machine is slow, and not broken."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,17 @@ class Account:
 async def sign_up(stack: Status, name: str) -> Account:
     """Open an account through Auth."""
     email = f"{name.lower()}-{uuid4()}@parley.example"
-    client = await acreate_client(
-        stack.api_url, stack.publishable_key, AsyncClientOptions(auto_refresh_token=False)
-    )
-    answer = await client.auth.sign_up(
-        {"email": email, "password": PASSWORD, "options": {"data": {"display_name": name}}}
-    )
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
+        client = await acreate_client(
+            stack.api_url,
+            stack.publishable_key,
+            AsyncClientOptions(auto_refresh_token=False, httpx_client=http),
+        )
+        answer = await client.auth.sign_up(
+            {"email": email, "password": PASSWORD, "options": {"data": {"display_name": name}}}
+        )
     assert answer.user is not None
     return Account(name, email, answer.user.id)
-
-
-async def until(condition: Callable[[], Any], within_s: float = PATIENCE_S) -> None:
-    """Wait until something is so; fails when it is not in time."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -58,6 +56,22 @@ async def chatting(
             await chat.sign_in(account.email, PASSWORD)
         await chat.sync()
         yield chat
+
+
+def change_session(store: Path, **changes: Any) -> None:
+    """Change the session in the file of a device that is closed, as time or an editor would."""
+    with closing(sqlite3.connect(store)) as file, file:
+        for name, value in changes.items():
+            file.execute(
+                "update account set session = json_set(session, ?, ?)", (f"$.{name}", value)
+            )
+
+
+def change_account(store: Path, **changes: str) -> None:
+    """Change what the file of a device that is closed says of its account."""
+    with closing(sqlite3.connect(store)) as file, file:
+        for name, value in changes.items():
+            file.execute(f"update account set {name} = ?", (value,))
 
 
 def bodies(chat: Chat, room_id: Any) -> list[str]:

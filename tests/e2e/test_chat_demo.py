@@ -26,9 +26,12 @@ from parley.models import MessagesRow
 from parley.stack import Status
 from parley.stack.control import remove
 from parley.stack.lock import is_supervised
-from tests.e2e.chat_people import Member, signed_up
+from tests.e2e.chat_people import signed_up
 
-ANNOUNCE = "chat_private.tg_rooms__announce()"
+ANNOUNCE = {
+    "small": "chat_private.tg_rooms__announce",
+    "large": "chat_private.announce_to_topics",
+}
 # What keeps the removed out: they are not named as recipients, and the topics move on.
 LEAKS = {
     "small": {
@@ -36,7 +39,7 @@ LEAKS = {
         "'user:' || m.user_id || ':' || stream.epoch": "'user:' || m.user_id || ':1'",
     },
     "large": {
-        "'room:' || new.id || ':' || new.epoch": "'room:' || new.id || ':1'",
+        "'room:' || v_new.id || ':' || v_new.epoch": "'room:' || v_new.id || ':1'",
     },
 }
 
@@ -109,11 +112,11 @@ async def test_the_check_takes_no_folder_of_somebody_elses(tmp_path: Path) -> No
 
 
 @asynccontextmanager
-async def leaking(stack: Status, leaks: dict[str, str]) -> AsyncIterator[None]:
-    """Announce steps with mistakes in it for a while."""
+async def leaking(stack: Status, name: str, leaks: dict[str, str]) -> AsyncIterator[None]:
+    """Announce steps with mistakes in the function of that name for a while."""
     async with await psycopg.AsyncConnection.connect(stack.db_url, autocommit=True) as connection:
-        query = "select pg_get_functiondef(%s::regprocedure)"
-        row = await (await connection.execute(query, (ANNOUNCE,))).fetchone()
+        query = "select pg_get_functiondef(%s::regproc)"
+        row = await (await connection.execute(query, (name,))).fetchone()
         assert row is not None
         right = wrong = str(row[0])
         for good, bad in leaks.items():
@@ -133,20 +136,21 @@ async def test_the_check_notices_that_somebody_removed_still_hears(
 ) -> None:
     monkeypatch.setattr("parley.demo.check.PACED_MESSAGES", 4)
     async with signed_up(stack, "Ann", "Bob", "Cat") as people:
-        for person in people:
+        persons = [Person(each.name, UUID(each.user_id), each.client) for each in people]
+        for person in persons:
             await person.listen_to_self()
-        async with leaking(stack, LEAKS[size] if is_leaking else {}):
+        async with leaking(stack, ANNOUNCE[size], LEAKS[size] if is_leaking else {}):
             if size == "large":
                 async with lowered_fanout_limit(stack.db_url):
-                    problems = await check(people)
+                    problems = await check(persons)
             else:
-                problems = await check(people)
+                problems = await check(persons)
     about_cat = [each for each in problems if each.startswith("Cat was removed")]
     assert bool(about_cat) is is_leaking
     assert bool(problems) is is_leaking
 
 
-async def check(people: list[Member]) -> list[str]:
+async def check(people: list[Person]) -> list[str]:
     """Look at a new room of three people; returns what is wrong."""
     ann, bob, cat = people
     return (await check_room(ann, bob, cat, "Lisbon in May", lambda _: None)).problems
@@ -171,6 +175,7 @@ def message(seq: int) -> MessagesRow:
         mentions=[],
         mention_all=False,
         attachments=[],
+        metadata={},
         edited_at=None,
         deleted_at=None,
         created_at=dt.datetime(2026, 11, 21, tzinfo=dt.UTC),

@@ -13,7 +13,7 @@ from uuid import uuid4
 from parley.stack import Status
 from tests.e2e.chat_people import PASSWORD, Member, signed_up
 from tests.e2e.realtime_peers import JavaScriptPeer, PythonPeer, of_kind
-from tests.e2e.realtime_stack import until
+from tests.until import until
 
 SCRIPT = Path(__file__).with_name("chat_client.mjs")
 VERSIONS = ("1.0.0", "2.0.0")
@@ -31,6 +31,13 @@ class JavaScriptMember(JavaScriptPeer):
     async def call(self, name: str, **parameters: Any) -> dict[str, Any]:
         """Call a function; returns data, error and status as supabase-js has them."""
         return dict(await self._ask("call", name=name, parameters=parameters))
+
+    async def call_as(
+        self, key: str, user: str, function: str, **parameters: Any
+    ) -> dict[str, Any]:
+        """Call a function with another key and the header x-parley-user."""
+        answer = await self._ask("callAs", key=key, user=user, name=function, parameters=parameters)
+        return dict(answer)
 
     async def read(self, table: str, room_id: str) -> dict[str, Any]:
         """Read a table's rows of a room; returns data, error and status."""

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import aiohttp
 import jwt
@@ -31,7 +30,7 @@ from tests.e2e.chat_people import (
     small_room_of,
 )
 from tests.e2e.realtime_peers import PythonPeer, of_kind
-from tests.e2e.realtime_stack import until
+from tests.until import until
 
 SEND = "select realtime.send(%s::jsonb, 'probe', %s, true)"
 
@@ -156,8 +155,9 @@ async def test_who_leaves_the_tenant_hears_its_public_rooms_no_more(
     async with listening(stack, "Ann", "Bob", "Cat") as (ann, bob, cat):
         tenant = await ann.call("create_tenant", name="Club")
         tenant_id = tenant["tenant_id"]
+        invite = await ann.call("create_tenant_invite", tenant_id=tenant_id, max_uses=2)
         for person in (bob, cat):
-            await ann.call("add_tenant_member", tenant_id=tenant_id, user_id=person.user_id)
+            await person.call("accept_tenant_invite", token=invite["token"])
         room_id = await large_room_of(stack, ann, bob, cat, tenant_id=tenant_id, is_public=True)
         old, new = f"room:{room_id}:1", f"room:{room_id}:2"
         for person in (bob, cat):
@@ -224,7 +224,7 @@ async def test_the_same_token_again_changes_nothing_and_another_ends_the_channel
             (refusal,) = [each for each in of_kind(lost, "status") if each["message"]]
             assert "You do not have permissions to read" in refusal["message"]
 
-        # Another token does nothing to who is in the room.
+        # Another token does nothing to people who are in the room.
         async with socket_of(stack, bob) as stays:
             assert await joins(stays, new)
             await stays.authenticate(other_token(stack, bob.token))
@@ -362,7 +362,7 @@ async def test_an_owner_is_told_what_a_join_and_a_send_answer(stack: Status) -> 
             await agrees(bob, f"{kind}:{room_id}:1", "old_epoch")
             await agrees(bob, f"{kind}:{room_id}:2", "allowed")
         await ann.call("ban_member", room_id=room_id, user_id=cat.user_id)
-        epoch = await ann.room_epoch(UUID(room_id))
+        epoch = await ann.room_epoch(room_id)
         for kind in ("room", "live"):
             await agrees(cat, f"{kind}:{room_id}:{epoch}", "banned")
             await agrees(bob, f"{kind}:{room_id}:{epoch}", "allowed")

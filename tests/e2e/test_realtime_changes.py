@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 import pytest_asyncio
+from psycopg import sql
 
-from parley.realtime import changes
+from parley.realtime.postgres_changes import changes
 from tests.e2e.realtime_peers import CLIENTS, hears, of_kind, peers
 from tests.e2e.realtime_stack import Host, Raw, Server, hosted, make_token, run_sql
 
@@ -38,9 +39,30 @@ alter table public.keyless replica identity full;
 grant select on public.keyless to anon, authenticated;
 create table public.unpublished (id int primary key);
 grant select on public.unpublished to anon;
-alter publication supabase_realtime add table public.notes, public.open_notes, public.keyless;
+create type public.mood as enum ('sad', 'ok', 'glad');
+create table public.typed (
+  id int primary key,
+  flag boolean,
+  amount numeric(10, 2),
+  at timestamptz,
+  name varchar(10),
+  mood public.mood,
+  tags text[],
+  more json
+);
+grant select on public.typed to anon;
+create schema aside;
+grant usage on schema aside to anon;
+create table aside.open_notes (id int primary key, body text);
+grant select on aside.open_notes to anon;
+alter publication supabase_realtime
+add table public.notes, public.open_notes, public.keyless, public.typed, aside.open_notes;
 """
-DROP = "drop table public.notes, public.open_notes, public.keyless, public.unpublished"
+DROP = """
+drop table public.notes, public.open_notes, public.keyless, public.unpublished, public.typed;
+drop type public.mood;
+drop schema aside cascade;
+"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -57,7 +79,9 @@ async def db(postgres: Server) -> AsyncIterator[psycopg.AsyncConnection]:
     """A connection as the developer; the tables are emptied first."""
     connection = await psycopg.AsyncConnection.connect(postgres.developer_url, autocommit=True)
     async with connection:
-        await connection.execute("truncate public.notes, public.open_notes, public.keyless")
+        await connection.execute(
+            "truncate public.notes, public.open_notes, public.keyless, public.typed"
+        )
         yield connection
 
 
@@ -134,6 +158,53 @@ async def test_a_new_token_changes_which_rows_are_heard(
         assert heard == [1, 4]
 
 
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_a_filter_with_columns_shows_these_and_the_key(
+    host: Host, db: psycopg.AsyncConnection, name: str
+) -> None:
+    async with peers(host, name) as (peer,):
+        entry = table("notes", filter="id=gt.1,body=not.like.x%", select=["body"])
+        await subscribe(peer, entry, sub="ann")
+        await db.execute(
+            "insert into notes (id, owner, body)"
+            " values (1, 'ann', 'a'), (2, 'ann', 'xa'), (3, 'ann', 'b')"
+        )
+        await db.execute("update notes set body = 'c'")
+        await hears(peer, "change", 3)
+        await db.execute("delete from notes where id = 3")
+        await db.execute("insert into notes (id, owner, body) values (9, 'ann', 'end')")
+        told = [each["change"] for each in await hears(peer, "change", 4)]
+        assert [(each["eventType"], each["new"], each["old"]) for each in told] == [
+            ("INSERT", {"id": 3, "body": "b"}, {}),
+            ("UPDATE", {"id": 2, "body": "c"}, {"id": 2}),
+            ("UPDATE", {"id": 3, "body": "c"}, {"id": 3}),
+            ("INSERT", {"id": 9, "body": "end"}, {}),
+        ]
+
+
+async def test_entries_for_several_tables_and_events_of_one_channel_are_told_apart(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    raw = await Raw.connect(host)
+    entries = [table("open_notes"), table("open_notes", "INSERT"), table("typed", "INSERT")]
+    answer = await raw.join(postgres_changes=entries)
+    every, inserted, typed = [each["id"] for each in answer[4]["response"]["postgres_changes"]]
+    assert (await raw.receive())[4]["status"] == "ok"
+    await asyncio.gather(
+        run_sql(db.info.dsn + f" password={db.info.password}", "insert into typed (id) values (1)"),
+        db.execute("insert into open_notes values (1, 'a')"),
+    )
+    await db.execute("update open_notes set body = 'b'")
+    frames = [(await raw.receive())[4] for _ in range(3)]
+    heard = {(each["data"]["table"], each["data"]["type"]): set(each["ids"]) for each in frames}
+    assert heard == {
+        ("typed", "INSERT"): {typed},
+        ("open_notes", "INSERT"): {every, inserted},
+        ("open_notes", "UPDATE"): {every},
+    }
+    await raw.close()
+
+
 async def test_a_delete_shows_the_key_alone_when_policies_decide_about_rows(
     host: Host, db: psycopg.AsyncConnection
 ) -> None:
@@ -207,30 +278,181 @@ async def test_values_have_their_types_and_unreadable_columns_are_left_out(
         ("id=gt.3", [10]),
         ("id=gte.3", [3, 10]),
         ("id=in.(1,10)", [1, 10]),
+        ("id=in.( 1 , 10 )", [1, 10]),
+        ("id=in.()", []),
+        ("id=not.in.(1,10)", [2, 3]),
         ('body=in.("b,c",d)', [2, 3]),
-        ("body=eq.b,c", []),
+        ('body=eq."b,c"', [2]),
+        (r'body=eq."b\,c"', [2]),
+        ("body=neq.a", [2, 3]),
+        ("body=not.eq.a", [2, 3]),
+        ("body=like.b%", [2]),
+        ("body=like.B%", []),
+        ("body=ilike.B%", [2]),
+        ("body=not.like.b%", [1, 3]),
+        ("body=not.ilike.B%", [1, 3]),
+        ("body=match.^[ad]$", [1, 3]),
+        ("body=match.^[AD]$", []),
+        ("body=imatch.^[AD]$", [1, 3]),
+        ("body=not.match.^a", [2, 3]),
+        ("body=match.^(a,|b,)", [2]),
+        ("body=is.null", [10]),
+        ("body=not.is.null", [1, 2, 3]),
+        ("body=isdistinct.a", [2, 3, 10]),
+        ("body=not.isdistinct.a", [1]),
         ("id=gt.1,body=neq.d", [2]),
-        ("body=eq.a", [1]),
+        (" id=gt.1 , body=not.is.null ", [2, 3]),
+        ("id=gt.1,id=lt.10,body=not.like.d%,body=not.is.null", [2]),
+        ("id=gte.2,id=lte.3", [2, 3]),
+        ("id=in.(1,2,3),body=like.%c", [2]),
+        ("body=neq.a,body=not.like.%c", [3]),
+        ("body=not.is.null,body=ilike.B%", [2]),
+        ("   ", [1, 2, 3, 10]),
     ],
 )
 async def test_filters_compare_as_the_columns_type_does(
     host: Host, db: psycopg.AsyncConnection, condition: str, ids: list[int]
 ) -> None:
+    assert await passing(
+        host,
+        db,
+        "open_notes",
+        condition,
+        "insert into open_notes values (1, 'a'), (2, 'b,c'), (3, 'd'), (10, null)",
+    ) == [*ids]
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        ("flag=is.true", [1]),
+        ("flag=is.false", [2]),
+        ("flag=is.unknown", [3]),
+        ("flag=is.null", [3]),
+        ("flag=not.is.true", [2, 3]),
+        ("flag=eq.false", [2]),
+        ("amount=gt.9", [2]),
+        ("amount=eq.1", [1]),
+        ("amount=in.(1,10.0)", [1, 2]),
+        ("at=lt.2026-01-02T00:00:00Z", [1]),
+        ("at=eq.2026-01-02 02:00:00+01", [2]),
+        ("name=eq.Bob", [2]),
+        ("mood=gt.sad", [2]),
+        ("mood=isdistinct.sad", [2, 3]),
+        ('tags=eq."{a,b}"', [1]),
+        ("more=is.null", [3]),
+        ("more=not.is.null", [1, 2]),
+    ],
+)
+async def test_values_in_filters_are_of_the_columns_type(
+    host: Host, db: psycopg.AsyncConnection, condition: str, ids: list[int]
+) -> None:
+    rows = """
+    insert into typed values
+    (1, true, 1.00, '2026-01-01 23:00Z', 'Ann', 'sad', '{a,b}', '{}'),
+    (2, false, 10, '2026-01-02 01:00Z', 'Bob', 'glad', '{b}', '[]'),
+    (3, null, null, null, null, null, null, null)
+    """
+    assert await passing(host, db, "typed", condition, rows) == ids
+
+
+async def passing(
+    host: Host, db: psycopg.AsyncConnection, name: str, condition: str, rows: LiteralString
+) -> list[int]:
+    """Insert rows; returns the ids of those that a filter lets through."""
     raw = await Raw.connect(host)
-    if condition == "body=eq.b,c":
-        await raw.join(postgres_changes=[table("open_notes", filter=condition)])
-        assert "Error parsing `filter` params" in (await raw.receive())[4]["message"]
-        await raw.close()
-        return
-    entries = [table("open_notes", filter=condition), table("open_notes", filter="id=eq.99")]
-    await raw.join(postgres_changes=entries)
-    await raw.receive()
-    await db.execute("insert into open_notes values (1, 'a'), (2, 'b,c'), (3, 'd'), (10, null)")
-    await db.execute("insert into open_notes values (99, null)")
+    await raw.join(postgres_changes=[table(name, filter=condition), table(name, filter="id=eq.99")])
+    assert (await raw.receive())[4]["message"] == "Subscribed to PostgreSQL"
+    await db.execute(rows)
+    await db.execute(sql.SQL("insert into {} (id) values (99)").format(sql.Identifier(name)))
     heard = []
-    while (frame := await raw.receive())[4]["data"]["record"]["id"] != 99:
-        heard.append(frame[4]["data"]["record"]["id"])
-    assert heard == ids
+    while (found := (await raw.receive())[4]["data"]["record"]["id"]) != 99:
+        heard.append(found)
+    await raw.close()
+    return heard
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["body=like.a%", "body=is.null", "body=not.eq.b", "body=isdistinct.b", "body=in.(a)"],
+)
+async def test_filters_apply_to_updates_and_deletes_as_far_as_the_log_has_the_column(
+    host: Host, db: psycopg.AsyncConnection, condition: str
+) -> None:
+    raw = await Raw.connect(host)
+    await raw.join(postgres_changes=[table("open_notes", filter=condition)])
+    assert (await raw.receive())[4]["status"] == "ok"
+    value = None if condition == "body=is.null" else "a"
+    other = "b" if value is None or "b" in condition else "c"
+    await db.execute("insert into open_notes values (1, %s)", (other,))
+    await db.execute("update open_notes set body = %s", (value,))
+    await db.execute("update open_notes set body = %s", (other,))
+    await db.execute("update open_notes set body = %s", (value,))
+    await db.execute("delete from open_notes")
+    heard = [(await raw.receive())[4]["data"] for _ in range(3)]
+    assert [each["type"] for each in heard] == ["UPDATE", "UPDATE", "DELETE"]
+    assert heard[2]["old_record"] == {"id": 1, "body": value}
+    await db.execute("insert into open_notes values (2, %s)", (value,))
+    assert (await raw.receive())[4]["data"]["type"] == "INSERT"
+    await db.execute("alter table open_notes replica identity default")
+    try:
+        # The log now has nothing of a deleted row but its key.
+        await db.execute("delete from open_notes")
+        await db.execute("insert into open_notes values (3, %s)", (value,))
+        assert (await raw.receive())[4]["data"]["type"] == "INSERT"
+    finally:
+        await db.execute("alter table open_notes replica identity full")
+    await raw.close()
+
+
+async def test_a_filter_on_a_large_value_passes_only_while_it_is_written(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    await db.execute("alter table notes alter column body set storage external")
+    raw = await Raw.connect(host)
+    entries = [table("notes", filter="body=like.x%"), table("notes", filter="body=is.null")]
+    await raw.join(postgres_changes=entries, access_token=make_token(sub="ann"))
+    assert (await raw.receive())[4]["status"] == "ok"
+    await db.execute("insert into notes (id, owner, body) values (1, 'ann', repeat('x', 20000))")
+    assert (await raw.receive())[4]["data"]["type"] == "INSERT"
+    await db.execute("update notes set tags = '{a}'")
+    await db.execute("update notes set body = 'xy'")
+    assert (await raw.receive())[4]["data"]["record"]["body"] == "xy"
+    await raw.close()
+
+
+async def test_a_filter_that_fails_for_a_row_hides_it_from_its_own_subscriber_alone(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    broken, fine = await Raw.connect(host), await Raw.connect(host)
+    for raw, condition in ((broken, "body=like.a\\"), (fine, "body=like.a%")):
+        await raw.join(postgres_changes=[table("open_notes", filter=condition)])
+        assert (await raw.receive())[4]["status"] == "ok"
+    await db.execute("insert into open_notes values (1, 'ab')")
+    assert (await fine.receive())[4]["data"]["record"] == {"id": 1, "body": "ab"}
+    with pytest.raises(TimeoutError):
+        await broken.receive(0.3)
+    await broken.close()
+    await fine.close()
+
+
+async def test_a_table_that_loses_the_column_of_a_filter_spoils_no_other_entry(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    await db.execute("create table public.brief (id int primary key, gone text)")
+    await db.execute("grant select on public.brief to anon")
+    await db.execute("alter publication supabase_realtime add table public.brief")
+    raw = await Raw.connect(host)
+    entries = [table("brief", filter="gone=is.null"), table("brief", "INSERT")]
+    ids = [each["id"] for each in (await raw.join(postgres_changes=entries))[4]["response"]
+           ["postgres_changes"]]  # fmt: skip
+    assert (await raw.receive())[4]["status"] == "ok"
+    await db.execute("insert into brief values (1)")
+    assert sorted((await raw.receive())[4]["ids"]) == sorted(ids)
+    await db.execute("alter table brief drop column gone")
+    await db.execute("insert into brief values (2)")
+    assert (await raw.receive())[4]["ids"] == ids[1:]
+    await db.execute("drop table brief")
     await raw.close()
 
 
@@ -242,7 +464,35 @@ async def test_filters_compare_as_the_columns_type_does(
         (table("open_notes", filter="nope=eq.1"), "invalid column for filter nope"),
         (table("open_notes", filter="id=eq.x"), "invalid input syntax for type integer"),
         (table("open_notes", filter="id=in.(1,x)"), "invalid input syntax for type integer"),
-        (table("open_notes", filter="body=like.a%"), "Error parsing `filter` params"),
+        (
+            table("open_notes", filter="id=like.1%"),
+            "ERROR P0001 (raise_exception) operator like requires a text-compatible column type, "
+            "got integer",
+        ),
+        (table("typed", filter="name=ilike.a"), "column type, got character varying"),
+        (table("typed", filter="name=match.a"), "column type, got character varying"),
+        (table("open_notes", filter="body=match.("), "invalid regular expression for match filter"),
+        (
+            table("open_notes", filter="body=is.NULL"),
+            "invalid value for is filter: must be null, true, false, or unknown",
+        ),
+        (
+            table("open_notes", filter="body=is.true"),
+            "is true filter requires a boolean column, got text",
+        ),
+        (
+            table("open_notes", filter="id=isdistinct.null"),
+            "ERROR 22P02 (invalid_text_representation) invalid input syntax for type integer",
+        ),
+        (table("typed", filter="mood=eq.angry"), "invalid input value for enum"),
+        (table("typed", filter="more=eq.{}"), "operator does not exist: json = unknown"),
+        (
+            table("open_notes", filter=f"id=in.({','.join(map(str, range(101)))})"),
+            "too many values for `in` filter. Maximum 100",
+        ),
+        (table("open_notes", filter="body=foo.a"), "Error parsing `filter` params: "),
+        (table("open_notes", filter=None), "No subscription params provided"),
+        ({"table": "open_notes", "filter": "id=eq.1"}, "No subscription params provided"),
         (table("open_notes", select=["nope"]), "invalid column for select nope"),
         (table("notes", filter="owner=eq.ann"), "invalid column for filter owner"),
         ({"event": "*"}, "Please provide at least a `schema` or `table`"),
@@ -344,7 +594,95 @@ async def test_select_keeps_the_key_and_the_columns_named(
     frames = {json.dumps(each[4]["ids"]): each[4]["data"] for each in
               [await raw.receive(), await raw.receive()]}  # fmt: skip
     assert frames[json.dumps([first])]["record"] == {"id": 1, "body": "x"}
+    columns = frames[json.dumps([first])]["columns"]
+    assert [each["name"] for each in columns] == ["id", "body"]
     assert frames[json.dumps([second])]["record"]["owner"] == "ann"
+    await raw.close()
+
+
+@pytest.mark.parametrize(
+    ("entry", "schemas"),
+    [
+        ({"schema": "pub%", "table": "open_notes"}, ["public"]),
+        ({"schema": "%", "table": r"open\_notes"}, []),
+        ({"schema": "%", "table": "open_note_"}, ["public", "aside"]),
+        ({"schema": "*", "table": "open_notes"}, ["public", "aside"]),
+        ({"schema": "a%"}, ["aside"]),
+        ({"table": "open_notes"}, ["public"]),
+    ],
+)
+async def test_schema_and_table_may_be_patterns(
+    host: Host, db: psycopg.AsyncConnection, entry: dict[str, Any], schemas: list[str]
+) -> None:
+    await db.execute("truncate aside.open_notes")
+    raw = await Raw.connect(host)
+    await raw.join(postgres_changes=[entry])
+    assert (await raw.receive())[4]["status"] == ("ok" if schemas else "error")
+    await db.execute("insert into open_notes values (1, 'a')")
+    await db.execute("insert into aside.open_notes values (1, 'a')")
+    heard = [(await raw.receive())[4]["data"]["schema"] for _ in schemas]
+    assert heard == schemas
+    await raw.close()
+
+
+async def test_a_table_that_is_published_later_is_heard_by_wildcards(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    raw = await Raw.connect(host)
+    await raw.join(postgres_changes=[{"event": "TRUNCATE", "schema": "publ__"}])
+    assert (await raw.receive())[4]["status"] == "ok"
+    await db.execute("create table public.late (id int primary key)")
+    await db.execute("grant select on public.late to anon")
+    await db.execute("alter publication supabase_realtime add table public.late")
+    await db.execute("insert into late values (1)")
+    await db.execute("update late set id = 2")
+    heard = [(await raw.receive())[4]["data"] for _ in range(2)]
+    assert [(each["table"], each["type"]) for each in heard] == [
+        ("late", "INSERT"),
+        ("late", "UPDATE"),
+    ]
+    await db.execute("drop table late")
+    await raw.close()
+
+
+async def test_a_join_without_config_hears_the_table_of_its_topic_under_the_events_names(
+    host: Host, db: psycopg.AsyncConnection
+) -> None:
+    raw = await Raw.connect(host)
+    topic = "realtime:public:open_notes:id=eq.1"
+    await raw.push("1", "1", topic, "phx_join", {})
+    assert (await raw.receive())[4]["status"] == "ok"
+    assert (await raw.receive())[4]["message"] == "Subscribed to PostgreSQL"
+    await db.execute("insert into open_notes values (1, 'a'), (2, 'b')")
+    await db.execute("update open_notes set body = 'c'")
+    await db.execute("delete from open_notes")
+    heard = [await raw.receive() for _ in range(3)]
+    assert [each[:4] for each in heard] == [
+        [None, None, topic, event] for event in ("INSERT", "UPDATE", "DELETE")
+    ]
+    assert [each[4]["type"] for each in heard] == ["INSERT", "UPDATE", "DELETE"]
+    first, second, third = (each[4] for each in heard)
+    assert first["record"] == {"id": 1, "body": "a"}
+    assert second["old_record"] == {"id": 1, "body": "a"}
+    assert third["old_record"] == {"id": 1, "body": "c"}
+    assert first["schema"] == "public"
+    assert first["errors"] is None
+    assert "ids" not in first
+    await raw.close()
+
+
+async def test_a_join_without_config_whose_topic_names_no_table_is_told_so(host: Host) -> None:
+    raw = await Raw.connect(host)
+    await raw.push("1", "1", "realtime:lobby", "phx_join", {})
+    assert (await raw.receive())[4]["status"] == "ok"
+    payload = (await raw.receive())[4]
+    assert payload["status"] == "error"
+    assert payload["message"].endswith(
+        "[event: *, schema: lobby, table: *, filters: [], select: nil]"
+    )
+    await raw.push("1", "2", "realtime:lobby", "broadcast", {"event": "e", "payload": {}})
+    await raw.push("1", "3", "realtime:lobby", "phx_leave", {})
+    assert (await raw.receive())[1] == "3"
     await raw.close()
 
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.realtime_peers import CLIENTS, JavaScriptPeer, PythonPeer, hears, of_kind, peers
-from tests.e2e.realtime_stack import Host, Server, hosted, make_token, run_sql, until
+from tests.e2e.realtime_stack import Host, Server, hosted, make_token, run_sql
+from tests.until import until
 
 PAIRS = [(first, second) for first in CLIENTS for second in CLIENTS]
 JAVASCRIPT = CLIENTS[1:]

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import psycopg
+import pytest
 import pytest_asyncio
 
 from parley.realtime import PROFILES
+from parley.realtime.authorization.probes import Probes
+from parley.realtime.authorization.rights import Caller
+from parley.realtime.authorization.tokens import Claims
+from parley.realtime.database.errors import PolicyError
+from parley.realtime.database.pool import Connection, DatabasePool
 from tests.e2e.realtime_server import served
 from tests.e2e.realtime_stack import (
     KEY,
@@ -25,8 +31,8 @@ from tests.e2e.realtime_stack import (
     make_token,
     run_sql,
     running_server,
-    until,
 )
+from tests.until import until
 
 SEND = "select realtime.send(jsonb_build_object('n', %s::int), 'said', 'room', false)"
 SLOTS = "select count(*) from pg_replication_slots"
@@ -37,13 +43,6 @@ async def host(postgres: Server) -> AsyncIterator[Host]:
     """A server without limits."""
     async with hosted(postgres.url) as server:
         yield server
-
-
-async def until_async(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something that has to be asked for is so."""
-    async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 class Listener:
@@ -80,13 +79,13 @@ async def test_what_is_heard_is_in_commit_order_and_what_rolled_back_is_not(
     lock = asyncio.Lock()
 
     async def write(writer: int) -> None:
-        chance = random.Random(writer)
+        rng = random.Random(writer)
         url = postgres.developer_url
         async with await psycopg.AsyncConnection.connect(url) as connection:
             for number in range(writer * 1000, writer * 1000 + 30):
                 await connection.execute(SEND, (number,))
-                await asyncio.sleep(chance.random() * 0.005)
-                if chance.random() < 0.3:
+                await asyncio.sleep(rng.random() * 0.005)
+                if rng.random() < 0.3:
                     await connection.rollback()
                     continue
                 async with lock:
@@ -133,12 +132,16 @@ async def test_a_slot_that_somebody_dropped_is_made_again(host: Host, postgres: 
         " pg_drop_replication_slot(slot_name) from pg_replication_slots where active"
     )
     before = (await host.metrics())["realtime_replication_connections_total"]
-    while (await host.metrics())["realtime_replication_connections_total"] == before:
+
+    async def made_again() -> bool:
         try:
             await run_sql(postgres.url, drop)
         except psycopg.errors.ObjectInUse:
-            continue
+            return False
         await until(lambda: host.realtime.ready)
+        return (await host.metrics())["realtime_replication_connections_total"] != before
+
+    await until(made_again)
     listener = await Listener.join(host)
     await run_sql(postgres.developer_url, SEND, 7)
     await until(lambda: listener.heard == [7])
@@ -227,7 +230,7 @@ async def test_partitions_are_kept_ahead_and_dropped_after_three_days(postgres: 
         return await run_sql(postgres.url, look, ["messages_2020_01_01", name]) == [(name,)]
 
     async with hosted(postgres.url):
-        await until_async(kept)
+        await until(kept)
 
 
 async def test_stopping_drops_the_slot(postgres: Server) -> None:
@@ -250,7 +253,7 @@ async def test_the_successor_of_a_killed_server_repeats_nothing(postgres: Server
         aiohttp.ClientSession() as session,
     ):
         ws = await session.ws_connect(f"{second.url}/realtime/v1/websocket?apikey={KEY}&vsn=2.0.0")
-        await ws.send_json(["1", "1", "realtime:room", "phx_join", {}])
+        await ws.send_json(["1", "1", "realtime:room", "phx_join", {"config": {}}])
         assert (await ws.receive_json())[4]["status"] == "ok"
         await run_sql(postgres.developer_url, SEND, 40)
         assert b'"n": 40' in (await ws.receive(timeout=10)).data
@@ -354,3 +357,36 @@ async def test_events_before_replication_ready_are_gone_and_later_ones_come(
         await run_sql(postgres.developer_url, SEND, 2)
         assert b'"n": 2' in await raw.receive()
         await raw.close()
+
+
+async def test_asking_for_rights_again_on_a_connection_plans_nothing_again(
+    postgres: Server,
+) -> None:
+    pool = DatabasePool(postgres.url, size=1)
+    probes = Probes(pool)
+    claims = {"role": "authenticated", "sub": "6f1c5a3e-0000-4000-8000-000000000001"}
+    caller = Caller(Claims(claims, "authenticated", 0), {})
+    nobody = Caller(Claims(claims, "a role that is not there", 0), {})
+
+    async def plans(connection: Connection) -> dict[str, int]:
+        cursor = await connection.execute("select name, custom_plans from pg_prepared_statements")
+        return {row["name"]: row["custom_plans"] for row in await cursor.fetchall()}
+
+    try:
+        for _ in range(10):
+            assert await probes.readable(caller, "room", ["broadcast"]) == {"broadcast": False}
+        before = await pool.run(plans)
+        assert set(before) == {"probe_rows", "take_on", "probe_read"}
+        # A question that fails is over, and the connection is good for the next one.
+        with pytest.raises(PolicyError):
+            await probes.readable(nobody, "room", ["broadcast"])
+        assert not any((await probes.readable(caller, "room", ["broadcast", "presence"])).values())
+        assert await pool.run(plans) == before
+        # Nor does a question about the right to write, after other statements were repeated.
+        for _ in range(10):
+            await pool.run(plans)
+        assert await probes.writable(caller, "room", ["broadcast"]) == {"broadcast": False}
+        assert await probes.readable(caller, "room", ["broadcast"]) == {"broadcast": False}
+        assert await pool.run(plans) == before
+    finally:
+        await pool.close()

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from realtime.message import ServerMessageAdapter
 
-from parley.realtime.authorize import PolicyError
-from parley.realtime.messages import UserMessage
-from parley.realtime.replay import StoredBroadcast
-from parley.realtime.serializer import V1_0, V2_0, Serializer
+from parley.realtime.channel.replay import StoredBroadcast
+from parley.realtime.database.errors import PolicyError
+from parley.realtime.protocol.messages import UserMessage
+from parley.realtime.protocol.serializer import V1_0, V2_0, Serializer
 from parley.realtime.settings import Limits
 from tests.e2e.realtime_stack import check_with_javascript
 from tests.unit.realtime_fakes import Client, Core, Listener, make_token

@@ -155,6 +155,7 @@ async def test_another_content_type_is_415(host: Host) -> None:
     headers = {"apikey": KEY, "Content-Type": "text/plain"}
     status, body = await post(host, f"{BATCH}/room/events/said", b"x", headers)
     assert (status, list(body)) == (415, ["error"])
+    assert body["error"].startswith("Unsupported Media Type")
 
 
 async def test_limits_are_told_by_headers_and_429(postgres: Server) -> None:

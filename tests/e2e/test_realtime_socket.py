@@ -16,7 +16,8 @@ import pytest_asyncio
 
 from parley.realtime import PROFILES, Profile
 from parley.realtime.settings import Limits
-from tests.e2e.realtime_stack import KEY, Host, Raw, Server, hosted, make_token, until
+from tests.e2e.realtime_stack import KEY, Host, Raw, Server, hosted, make_token
+from tests.until import until
 
 
 def limited(**limits: Any) -> Profile:
@@ -180,7 +181,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )
         await reader.readuntil(b"\r\n\r\n")
-        join = json.dumps(["1", "1", "realtime:room", "phx_join", {}]).encode()
+        join = json.dumps(["1", "1", "realtime:room", "phx_join", {"config": {}}]).encode()
         writer.write(bytes((0x81, 0x80 | len(join), 0, 0, 0, 0)) + join)
         await until(lambda: bool(list(strict.realtime.context.hub.members(("room", False)))))
         writer.transport.pause_reading()  # type: ignore[attr-defined]

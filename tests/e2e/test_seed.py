@@ -59,9 +59,18 @@ FAULTS = {
     """,
     "a message cannot be found": """
         select m.room_id, m.seq from chat.messages as m
-        where m.kind = 'text' and not exists (
-          select from chat_private.message_search as s where s.room_id = m.room_id and s.seq = m.seq
-        )
+        join chat.rooms as r on r.id = m.room_id
+        left join (
+          select
+            b.room_id, b.block,
+            array_agg(distinct p.place + (b.first_seq & 255)) as places
+          from
+            chat_private.search_blocks as b, unnest(b.vector) as w,
+            unnest(w.positions) as p (place)
+          group by b.room_id, b.block
+        ) as b on b.room_id = m.room_id and b.block = m.seq >> 8
+        where m.kind = 'text' and m.seq < ((r.last_seq + 1) & ~31::bigint)
+        and ((m.seq & 255) + 1 = any (b.places)) is not true
     """,
     "a sender is not a member": """
         select m.room_id, m.seq from chat.messages as m where not exists (

@@ -12,19 +12,27 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from supabase import create_client
 
-from parley.stack.account import ROOT_HOME, cluster_folder
+from parley.resources import ROOT_HOME
+from parley.stack.account import cluster_folder
 from parley.stack.lock import is_supervised
 from parley.stack.state import State
 from parley.stack.status import Status, status_of
+from tests.until import until_blocking
+
+pytestmark = pytest.mark.lasts(110)
 
 MIGRATION = """
 create schema demo;
@@ -101,7 +109,7 @@ class Local:
     def stop(self) -> None:
         """Stop it as a signal does, which is quicker than ``parley down``."""
         os.kill(self.supervisor, signal.SIGTERM)
-        eventually(lambda: not is_supervised(self.home))
+        until_blocking(lambda: not is_supervised(self.home))
 
     def record(self) -> dict[str, Any]:
         """Return what the supervisor wrote down."""
@@ -127,13 +135,6 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
         yield local
     finally:
         local.run("reset")
-
-
-def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def is_alive(pid: int) -> bool:
@@ -205,6 +206,13 @@ def test_a_forgotten_revoke_shows(local: Local) -> None:
             "select proacl::text like '%anon=X%' from pg_proc where proname = 'forgotten'"
         ).fetchone()
     assert row == (True,)
+
+
+def test_a_migration_may_configure_postgrest_and_nothing_else_unknown(local: Local) -> None:
+    with psycopg.connect(local.status.db_url) as connection:
+        connection.execute("alter role authenticator set pgrst.db_pre_request = 'public.check_it'")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("alter role authenticator set mine.setting = 'x'")
 
 
 def test_postgres_does_not_create_in_the_schemas_of_the_platform(local: Local) -> None:
@@ -329,24 +337,69 @@ def test_postgres_never_runs_as_root(local: Local) -> None:
         assert data == local.home / "postgres"
 
 
-@pytest.mark.parametrize("name", ["postgres", "lite", "gateway"])
+@pytest.mark.parametrize("name", ["lite", "gateway"])
 def test_a_killed_part_comes_back(local: Local, name: str) -> None:
     before = local.record()["parts"][name]
     os.kill(before["pid"], signal.SIGKILL)
-    eventually(lambda: local.record()["parts"][name]["restarts"] > before["restarts"])
-    eventually(lambda: is_well(local.status))
+    until_blocking(lambda: local.record()["parts"][name]["restarts"] > before["restarts"])
+    until_blocking(lambda: is_well(local.status))
     after = local.record()["parts"][name]
     assert after["pid"] != before["pid"]
     assert ask(local.status, "/rest/v1/notes")[0] == 200
+
+
+@pytest.mark.parametrize("victim", ["the server", "a connection of lite"])
+def test_when_postgres_is_ready_after_a_crash_calls_are_answered_promptly(
+    local: Local, victim: str
+) -> None:
+    status, before = local.status, local.record()["parts"]
+    is_over = Event()
+
+    def ask_in_vain() -> None:
+        while not is_over.is_set():
+            with suppress(OSError):
+                ask(status, "/rest/v1/notes")
+
+    def is_ready() -> bool:
+        parts = local.record()["parts"]
+        is_new = parts["lite"]["restarts"] > before["lite"]["restarts"]
+        return is_new and all(part["health"] == "ready" for part in parts.values())
+
+    with ThreadPoolExecutor(10) as others:
+        kill_in_postgres(local, victim)
+        try:
+            for _ in range(10):
+                others.submit(ask_in_vain)
+            until_blocking(is_ready, 30)
+        finally:
+            is_over.set()
+        started = time.monotonic()
+        ann = create_client(status.api_url, status.publishable_key)
+        email = f"ann-{uuid4()}@example.com"
+        person = ann.auth.sign_up({"email": email, "password": "correct horse"}).user
+        assert person is not None
+        assert ann.schema("demo").rpc("who_am_i", {}).execute().data == person.id
+        assert ann.storage.from_("demo").upload(f"{person.id}.txt", b"here again").path
+        assert time.monotonic() - started < 5
+
+
+def kill_in_postgres(local: Local, victim: str) -> None:
+    """Kill the server, or one of its processes, after which it ends all the others itself."""
+    pid = local.pids()["postgres"]
+    if victim != "the server":
+        of_lite = "select pid from pg_stat_activity where usename = 'lite_rest'"
+        with psycopg.connect(local.status.admin_db_url) as connection:
+            ((pid, *_), *_) = connection.execute(of_lite).fetchall()
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_lite_and_postgres_come_back_when_both_are_killed(local: Local) -> None:
     before = local.record()["parts"]
     os.kill(before["lite"]["pid"], signal.SIGKILL)
     os.kill(before["postgres"]["pid"], signal.SIGQUIT)
-    eventually(lambda: local.record()["parts"]["postgres"]["pid"] != before["postgres"]["pid"])
-    eventually(lambda: local.record()["parts"]["lite"]["pid"] != before["lite"]["pid"])
-    eventually(lambda: is_well(local.status))
+    until_blocking(lambda: local.record()["parts"]["postgres"]["pid"] != before["postgres"]["pid"])
+    until_blocking(lambda: local.record()["parts"]["lite"]["pid"] != before["lite"]["pid"])
+    until_blocking(lambda: is_well(local.status))
     assert ask(local.status, "/rest/v1/notes")[0] == 200
 
 
@@ -356,7 +409,7 @@ def test_a_restart_of_lite_grants_nothing(local: Local) -> None:
     before = grants(status.admin_db_url)
     restarts = local.record()["parts"]["lite"]["restarts"]
     os.kill(local.pids()["lite"], signal.SIGTERM)
-    eventually(lambda: local.record()["parts"]["lite"]["restarts"] > restarts)
+    until_blocking(lambda: local.record()["parts"]["lite"]["restarts"] > restarts)
     assert ask(status, "/rest/v1/notes")[0] == 200
     assert grants(status.admin_db_url) == before
 
@@ -367,7 +420,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(local: Lo
     os.kill(local.supervisor, signal.SIGKILL)
     after = local.up()
     assert [name for name, pid in pids.items() if is_alive(pid)] == []
-    eventually(lambda: is_well(after))
+    until_blocking(lambda: is_well(after))
     assert after.api_url == before.api_url
     assert after.db_url == before.db_url
     assert '"seeded"' in ask(after, "/rest/v1/notes")[1]
@@ -376,8 +429,8 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(local: Lo
 def test_sigterm_stops_everything(local: Local) -> None:
     pids = [*local.pids().values(), local.supervisor]
     local.stop()
-    eventually(lambda: not any(is_alive(pid) for pid in pids))
-    assert "not running" in local.run("status").stdout
+    until_blocking(lambda: not any(is_alive(pid) for pid in pids))
+    assert "(stopped)" in local.run("status").stdout
     assert local.run("down").returncode == 0
     assert local.run("seed").returncode == 1
 
@@ -452,8 +505,26 @@ def test_a_half_finished_database_is_made_anew(local: Local) -> None:
     assert ask(status, "/rest/v1/notes") == (200, "[]")
 
 
+def test_env_prints_what_a_shell_can_take(local: Local) -> None:
+    told = json.loads(local.run("env", "--json").stdout)
+    assert told["SUPABASE_URL"] == local.status.api_url
+    script = local.run("env").stdout + 'printf %s "$DATABASE_URL $SUPABASE_SERVICE_KEY"'
+    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shell.stdout == f"{local.status.db_url} {local.status.secret_key}"
+
+
+def test_a_stopped_stack_says_so(local: Local) -> None:
+    assert local.run("status").returncode == 0
+    local.stop()
+    for words in (["status"], ["status", "--json"]):
+        told = local.run(*words)
+        assert told.returncode == 3
+        assert "(stopped)" in told.stdout or json.loads(told.stdout)["running"] is False
+
+
 def test_reset_leaves_nothing(local: Local) -> None:
-    assert local.run("reset").returncode == 0
+    assert local.run("reset").stderr == f"Deleted the stack in {local.home}.\n"
+    assert local.run("reset").stderr == f"There is no stack in {local.home}.\n"
     assert not local.home.exists()
     assert not cluster_folder(local.home).exists()
     assert local.run("status").returncode == 1

@@ -11,15 +11,16 @@ from uuid import UUID
 import psycopg
 import pytest
 import pytest_asyncio
+from supabase import AsyncClientOptions, acreate_client
 
-from parley.client import GRACE_S, Chat
+from parley.client import Chat
 from parley.errors import RoomNotFound, SignInRequired, Unreachable
 from parley.stack import Status
-from parley.sync.faults import OtherAccount
-from parley.sync.outbox import Said
-from parley.sync.session import Session
+from parley.sync.device import GRACE_S
+from parley.sync.errors import OtherAccount
 from tests.chaos.fault_proxy import FaultProxy
-from tests.e2e.sync_people import PASSWORD, Account, bodies, chatting, sign_up, until
+from tests.e2e.sync_people import PASSWORD, Account, bodies, change_session, chatting, sign_up
+from tests.until import until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -60,34 +61,35 @@ async def test_deeds_done_offline_are_done_in_order_when_the_server_is_back(
     stack: Status, people: tuple[Account, ...], tmp_path: Path
 ) -> None:
     ann, bob, _ = people
-    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
-        room = await anns.create_room("offline", [bob.user_id])
-    nowhere = "http://127.0.0.1:9"
-    async with Chat(stack.api_url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
-        anns._server.url = nowhere
-        client = await anns._server.client()
-        client.postgrest.base_url = type(client.postgrest.base_url)(nowhere)
-        with pytest.raises(Unreachable):
+    async with FaultProxy(stack.api_url, 1).serving() as proxy:
+        async with Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
+            await anns.sign_in(ann.email, PASSWORD)
+            room = await anns.create_room("offline", [bob.user_id])
             await anns.sync()
-        sent = await anns.send(room.id, "one")
-        await anns.edit(sent, "one, edited")
-        await anns.react(sent, "👍")
-        await anns.unreact(sent, "😂")
-        gone = await anns.send(room.id, "two")
-        await anns.delete(gone)
-        await anns.send(room.id, "three")
-        await anns.mark_read(room.id)
-        assert bodies(anns, room.id) == ["one, edited", "", "three"]
-        assert anns.search("walk") == []
-    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
-        await anns.settled()
-        await anns.sync()
-        assert anns.outbox() == []
-        assert bodies(anns, room.id) == ["one, edited", "", "three"]
-        first = next(each for each in anns.messages(room.id) if each.body == "one, edited")
-        assert first.reactions == {"👍": (anns.me,)}
-        assert [each.body for each in anns.search("edit")] == ["one, edited"]
-        assert await anns.verify() == []
+            proxy.faults.is_cut = True
+            with pytest.raises(Unreachable):
+                await anns.sync()
+            sent = await anns.send(room.id, "one")
+            await anns.edit(sent, "one, edited")
+            await anns.react(sent, "👍")
+            await anns.unreact(sent, "😂")
+            gone = await anns.send(room.id, "two")
+            await anns.delete(gone)
+            await anns.send(room.id, "three")
+            await anns.mark_read(room.id)
+            assert bodies(anns, room.id) == ["one, edited", "", "three"]
+            assert anns.search("walk") == []
+        proxy.faults.is_cut = False
+        async with Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
+            await anns.sync()
+            await anns.settled()
+            await anns.sync()
+            assert anns.outbox() == []
+            assert bodies(anns, room.id) == ["one, edited", "", "three"]
+            first = next(each for each in anns.messages(room.id) if each.body == "one, edited")
+            assert first.reactions == {"👍": (anns.me,)}
+            assert [each.body for each in anns.search("edit")] == ["one, edited"]
+            assert await anns.verify() == []
 
 
 async def test_a_refused_message_is_reported_and_stops_no_other(
@@ -115,18 +117,24 @@ async def test_a_retry_of_what_was_purged_since_leaves_the_outbox(
     stack: Status, people: tuple[Account, ...], tmp_path: Path
 ) -> None:
     ann, _, _ = people
-    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+    async with (
+        FaultProxy(stack.api_url, 1).serving() as proxy,
+        Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns,
+    ):
+        await anns.sign_in(ann.email, PASSWORD)
         room = await anns.create_room("retention")
-        sent = await anns.send(room.id, "long ago")
-        await anns.settled()
         await anns.sync()
-        with psycopg.connect(stack.db_url, autocommit=True) as service:
-            service.execute("select chat_private.purge_messages(%s, 1)", [room.id])
-        # As if the answer had been lost.
-        anns._outbox.add(
-            "send", str(room.id), client_id=str(sent.client_id), said=Said(body="long ago")
-        )
-        anns._wake_sender()
+        proxy.faults.lose = 1.0
+        await anns.send(room.id, "long ago")
+        await until(lambda: proxy.requests["send_messages"] > 1)
+        with proxy.holding("send_messages"):
+            # Attempts come one after the other: the answers of those before this one are lost.
+            attempts = proxy.requests["send_messages"]
+            await until(lambda: proxy.requests["send_messages"] > attempts)
+            with psycopg.connect(stack.db_url, autocommit=True) as service:
+                service.execute("select chat_private.purge_messages(%s, 1)", [room.id])
+            assert len(anns.outbox()) == 1
+            proxy.faults.lose = 0.0
         await anns.settled()
         assert anns.outbox() == []
         await anns.sync()
@@ -141,20 +149,23 @@ async def test_who_is_removed_keeps_nothing_and_their_outbox_is_discarded(
     async with (
         chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
         chatting(stack, bob, tmp_path / "bob.db", live=False) as bobs,
-        chatting(stack, cat, tmp_path / "cat.db", live=False) as cats,
+        FaultProxy(stack.api_url, 1).serving() as proxy,
+        Chat(proxy.url, stack.publishable_key, tmp_path / "cat.db", live=False) as cats,
     ):
+        await cats.sign_in(cat.email, PASSWORD)
         room = await anns.create_room("inner circle", [bob.user_id, cat.user_id])
         await anns.send(room.id, "secret")
         await anns.settled()
         for chat in (bobs, cats):
             await chat.sync()
             assert bodies(chat, room.id) == ["secret"]
-        await cats._sender._flushing.acquire()
-        await cats.send(room.id, "too late")
-        await anns.api.remove_member(room.id, UUID(cat.user_id))
-        await anns.sync()
-        await cats.sync()
-        cats._sender._flushing.release()
+        with proxy.holding("send_messages"):
+            await cats.send(room.id, "too late")
+            await until(lambda: proxy.requests["send_messages"])
+            await anns.api.remove_member(room.id, UUID(cat.user_id))
+            await anns.sync()
+            await cats.sync()
+        await cats.settled()
         with pytest.raises(RoomNotFound):
             cats.room(room.id)
         assert [(each.state, each.reason) for each in cats.outbox()] == [
@@ -196,21 +207,44 @@ async def test_a_copy_belongs_to_one_account_and_can_be_forgotten(
         assert "private" not in [each.name for each in chat.rooms()]
 
 
+async def test_a_session_that_began_elsewhere_goes_on_here(
+    stack: Status, people: tuple[Account, ...], tmp_path: Path
+) -> None:
+    ann, bob, _ = people
+    options = AsyncClientOptions(auto_refresh_token=False)
+    browser = await acreate_client(stack.api_url, stack.publishable_key, options)
+    answer = await browser.auth.sign_in_with_password({"email": ann.email, "password": PASSWORD})
+    assert answer.session is not None
+    tokens = (answer.session.access_token, answer.session.refresh_token)
+    path = tmp_path / "ann.db"
+    async with Chat(stack.api_url, stack.publishable_key, path, live=False) as chat:
+        for wrong in (("", ""), ("a.b.c", tokens[1]), (f"{tokens[0]}x", tokens[1])):
+            with pytest.raises(SignInRequired):
+                await chat.use_session(*wrong)
+        assert not chat.is_signed_in
+        await chat.use_session(*tokens)
+        assert (str(chat.me), chat.email) == (ann.user_id, ann.email)
+        room = await chat.create_room("from elsewhere", [bob.user_id])
+    change_session(path, expires_at=0)
+    async with chatting(stack, ann, path, live=False) as chat:
+        # It was renewed with the refresh token that was given.
+        assert room.id in [each.id for each in chat.rooms()]
+    async with Chat(stack.api_url, stack.publishable_key, tmp_path / "bob.db", live=False) as chat:
+        await chat.sign_in(bob.email, PASSWORD)
+        with pytest.raises(OtherAccount):
+            await chat.use_session(*tokens)
+
+
 async def test_a_lost_session_asks_for_sign_in_and_keeps_the_outbox(
     stack: Status, people: tuple[Account, ...], tmp_path: Path
 ) -> None:
     ann, bob, _ = people
     async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
         room = await anns.create_room("sessions", [bob.user_id])
+        await anns.sync()
+    change_session(tmp_path / "ann.db", expires_at=0, refresh_token="gone")
+    async with Chat(stack.api_url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
         changes = anns.changes()
-        anns._server.begin(
-            Session(
-                access_token="gone",
-                refresh_token="gone",
-                expires_at=0,
-                user_id=UUID(ann.user_id),
-            )
-        )
         await anns.send(room.id, "still here")
         with pytest.raises(SignInRequired):
             async for _ in changes:
@@ -228,21 +262,19 @@ async def test_a_session_that_ends_while_much_is_going_on_is_renewed_once(
     stack: Status, people: tuple[Account, ...], tmp_path: Path
 ) -> None:
     ann, bob, _ = people
-    async with (
-        FaultProxy(stack.api_url, 1).serving() as proxy,
-        Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns,
-    ):
-        await anns.sign_in(ann.email, PASSWORD)
-        room = await anns.create_room("sessions", [bob.user_id])
-        session = anns._server._session
-        assert session is not None
-        before = proxy.requests["token"]
+    async with FaultProxy(stack.api_url, 1).serving() as proxy:
+        async with Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
+            await anns.sign_in(ann.email, PASSWORD)
+            room = await anns.create_room("sessions", [bob.user_id])
+            await anns.sync()
         # What a clock that is set forward does to it.
-        anns._server.begin(session.model_copy(update={"expires_at": 0}))
-        await anns.send(room.id, "in between")
-        await asyncio.gather(anns.settled(), *(anns._server.heads() for _ in range(5)))
-        assert proxy.requests["token"] == before + 1
-        assert anns.is_signed_in
+        change_session(tmp_path / "ann.db", expires_at=0)
+        before = proxy.requests["token"]
+        async with Chat(proxy.url, stack.publishable_key, tmp_path / "ann.db", live=False) as anns:
+            await anns.send(room.id, "in between")
+            await asyncio.gather(anns.settled(), *(anns.api.list_heads() for _ in range(5)))
+            assert proxy.requests["token"] == before + 1
+            assert anns.is_signed_in
 
 
 async def test_ticks_move_from_sent_to_delivered_to_read(
@@ -314,3 +346,46 @@ async def test_closing_right_after_an_answer_leaves_nothing_behind(
     finally:
         loop.set_exception_handler(None)
     assert failures == []
+
+
+async def test_unread_of_a_copy_that_begins_in_the_middle_is_the_servers(
+    stack: Status,
+    people: tuple[Account, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann, bob, _ = people
+    monkeypatch.setattr("parley.sync.engine.WINDOW", 5)
+    async with chatting(stack, ann, tmp_path / "ann.db", live=False) as anns:
+        room = await anns.create_room("long", [bob.user_id])
+        for number in range(30):
+            called = [bob.user_id] if number % 10 == 0 else []
+            await anns.send(room.id, f"line {number}", mentions=called)
+        await anns.settled()
+
+        # Bob was away all the time: his copy begins with the newest messages.
+        async with chatting(stack, bob, tmp_path / "bob.db", live=False) as bobs:
+
+            async def agreed() -> tuple[int, int]:
+                await bobs.sync()
+                inbox = {row.room.id: row for row in await bobs.api.list_rooms()}
+                here = (bobs.unread(room.id), bobs.mentions(room.id))
+                assert here == (inbox[room.id].unread, inbox[room.id].mentions)
+                shown = bobs.room(room.id)
+                assert here == (shown.unread, shown.mentions)
+                return here
+
+            assert await agreed() == (30, 3)
+            assert len(bobs.messages(room.id)) == 5
+            await bobs.mark_read(room.id, 15)
+            await bobs.settled()
+            assert await agreed() == (15, 1)
+            await anns.api.delete_message(room.id, 21)
+            assert await agreed() == (14, 0)
+            assert await bobs.older(room.id, 5) == 5
+            assert await agreed() == (14, 0)
+            await bobs.mark_read(room.id)
+            assert (bobs.unread(room.id), bobs.mentions(room.id)) == (0, 0)
+            await bobs.settled()
+            assert await agreed() == (0, 0)
+            assert await bobs.verify() == []

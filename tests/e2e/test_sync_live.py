@@ -14,10 +14,12 @@ import pytest
 import pytest_asyncio
 
 from parley.client import Chat
-from parley.demo.check import lowered_fanout_limit
 from parley.stack import Status
+from parley.sync.remote import REFRESH_EARLY_S
 from tests.chaos.fault_proxy import FaultProxy
-from tests.e2e.sync_people import PASSWORD, Account, bodies, sign_up, until
+from tests.e2e.large_rooms import rooms_count_as_large
+from tests.e2e.sync_people import PASSWORD, Account, bodies, change_session, sign_up
+from tests.until import until
 
 
 class Company:
@@ -29,11 +31,16 @@ class Company:
         self._folder = folder
         self._exits = exits
 
-    async def device(self, account: Account) -> Chat:
-        """A device that listens."""
-        chat = Chat(self.proxy.url, self._key, self._folder / f"{account.name}.db")
+    async def device(self, account: Account, session_good_for_s: float | None = None) -> Chat:
+        """A device that listens, with a session that is renewed when that time has passed."""
+        store = self._folder / f"{account.name}.db"
+        async with Chat(self.proxy.url, self._key, store, live=False) as chat:
+            await chat.sign_in(account.email, PASSWORD)
+        if session_good_for_s is not None:
+            ends = int(time.time() + session_good_for_s) + REFRESH_EARLY_S
+            change_session(store, expires_at=ends)
+        chat = Chat(self.proxy.url, self._key, store)
         await self._exits.enter_async_context(chat)
-        await chat.sign_in(account.email, PASSWORD)
         await chat.sync()
         await until(lambda: chat.is_live)
         await chat.sync()
@@ -103,7 +110,7 @@ async def test_what_is_said_while_the_line_is_cut_is_there_when_it_is_back(
 async def test_a_silent_socket_is_noticed_and_replaced(
     company: Company, people: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, set_back_s: int
 ) -> None:
-    monkeypatch.setattr("parley.sync.live.PULSE_S", 0.3)
+    monkeypatch.setattr("parley.sync.listener.PULSE_S", 0.3)
     monkeypatch.setattr("parley.sync.socket.TIMEOUT_S", 0.5)
     ann, bob = await people("Ann", "Bob")
     anns, bobs = await company.device(ann), await company.device(bob)
@@ -163,7 +170,7 @@ async def test_an_open_large_room_is_live_and_follows_its_epoch(
 ) -> None:
     ann, bob, cat = await people("Ann", "Bob", "Cat")
     anns, bobs = await company.device(ann), await company.device(bob)
-    async with lowered_fanout_limit(stack.db_url):
+    with rooms_count_as_large(stack):
         room = await anns.create_room("hall", [bob.user_id, cat.user_id])
     assert room.row is not None and room.row.is_large
     await until(lambda: any(each.id == room.id for each in bobs.rooms()))
@@ -199,14 +206,16 @@ async def test_a_new_token_is_passed_on_without_losing_anything(
     company: Company, people: Callable[..., Any]
 ) -> None:
     ann, bob = await people("Ann", "Bob")
-    anns, bobs = await company.device(ann), await company.device(bob)
+    anns, bobs = await company.device(ann), await company.device(bob, session_good_for_s=5)
+    asked = company.proxy.requests["token"]
     room = await anns.open_direct(bob.user_id)
     await until(lambda: any(each.id == room.id for each in bobs.rooms()))
-    token = await bobs._server.access_token()
-    # A token names the second it was made in.
-    async with asyncio.timeout(5):
-        while await bobs._server.access_token() == token:
-            await bobs._server._renew(await bobs._server._good_session())
+
+    async def is_renewed() -> bool:
+        await bobs.sync()
+        return company.proxy.requests["token"] > asked
+
+    await until(is_renewed)
     await anns.send(room.id, "fresh")
     await until(lambda: bodies(bobs, room.id) == ["fresh"])
     assert bobs.is_live

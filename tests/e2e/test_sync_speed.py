@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import sys
 import time
 from collections.abc import Callable
@@ -12,12 +14,16 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from parley.client import Chat
 from parley.stack import Status
+from parley.sync.cursor import CopyCursor
 from parley.sync.outbox import Outbox
+from parley.sync.reads import Reads
 from parley.sync.steps import Answer
-from parley.sync.store import Cursor, Store
-from parley.sync.views import Views
-from tests.e2e.sync_people import chatting, sign_up
+from parley.sync.store import Store
+from tests.chaos.fault_proxy import FaultProxy
+from tests.chaos.sync_attacker import Attacker
+from tests.e2e.sync_people import PASSWORD, chatting, sign_up
 from tests.unit.sync_fakes import ME, membership, message
 
 pytestmark = pytest.mark.long
@@ -80,7 +86,7 @@ def fill(store: Store, rooms: int, each: int) -> float:
     )
     store.bind("http://here", ME)
     began = time.perf_counter()
-    store.apply_answer(Cursor(None, None, dict.fromkeys(names)), answer)
+    store.apply_answer(CopyCursor(None, None, dict.fromkeys(names)), answer)
     return time.perf_counter() - began
 
 
@@ -89,15 +95,15 @@ def test_rows_are_applied_fast_and_read_at_once(tmp_path: Path) -> None:
     seconds = fill(store, ROOMS, 2000)
     sys.stdout.write(f"applied {100_000 / seconds:.0f} rows/s\n")
     assert 100_000 / seconds >= 20_000, f"{100_000 / seconds:.0f} rows/s"
-    views = Views(store.database, Outbox(store.database))
-    room_id = str(views.rooms(page_size=1)[0].id)
-    reads: dict[str, Callable[[], object]] = {
-        "messages": lambda: views.messages(room_id, before=1000),
-        "unread": lambda: views.unread(room_id),
-        "search": lambda: views.search("quick n1234"),
-        "a room": lambda: views.room(room_id),
+    reads = Reads(store, Outbox(store))
+    room_id = str(reads.rooms(page_size=1)[0].id)
+    calls: dict[str, Callable[[], object]] = {
+        "messages": lambda: reads.messages(room_id, before=1000),
+        "unread": lambda: reads.unread(room_id),
+        "search": lambda: reads.search("quick n1234"),
+        "a room": lambda: reads.room(room_id),
     }
-    for name, read in reads.items():
+    for name, read in calls.items():
         read()
         times = []
         for _ in range(9):
@@ -156,3 +162,71 @@ async def test_ten_thousand_missed_changes_are_caught_up_with_quickly(
         assert count == MISSED
         sys.stdout.write(f"caught up with {MISSED} changes: {seconds:.2f} s\n")
         assert seconds < 1.5, f"{seconds:.2f} s"
+
+
+def processor_s(stack: Status) -> float:
+    """Return the processor time that the parts of a stack and their children have taken."""
+    parts = {part.pid for part in stack.parts.values()}
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(stat.parent.name) in parts or int(fields[1]) in parts:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def attack(stack: Status, attacker: str, victim: str, rooms: list[str]) -> None:
+    """Let somebody send as much at once as the limits of a busy server let through."""
+    with psycopg.connect(stack.db_url) as connection:
+        connection.execute(
+            "update chat_private.settings set send_burst = 200000, sends_per_second = 10000"
+        )
+    try:
+        await Attacker(stack.db_url, attacker, [victim], rooms, random.Random(1)).burst()
+    finally:
+        with psycopg.connect(stack.db_url) as connection:
+            connection.execute(
+                "update chat_private.settings set send_burst = default, sends_per_second = default"
+            )
+
+
+async def test_a_member_who_was_away_during_an_attack_catches_up_quickly(
+    stack: Status, tmp_path: Path
+) -> None:
+    mal, bob = await sign_up(stack, "Mal"), await sign_up(stack, "Bob")
+    with psycopg.connect(stack.db_url) as connection:
+        connection.execute(
+            "select set_config('request.jwt.claims', %s, true),"
+            " set_config('role', 'authenticated', true)",
+            [json.dumps({"sub": mal.user_id, "role": "authenticated"})],
+        )
+        rooms = connection.execute(
+            "select r.id::text from generate_series(1, 5) as n,"
+            " lateral chat.create_room(n || '. room', member_ids => array[%s]::uuid[]) as r",
+            [bob.user_id],
+        ).fetchall()
+    async with FaultProxy(stack.api_url, 1).serving() as proxy:
+        options = (proxy.url, stack.publishable_key, tmp_path / "bob.db")
+        async with Chat(*options, live=False) as chat:
+            await chat.sign_in(bob.email, PASSWORD)
+            await chat.sync()
+        await attack(stack, mal.user_id, bob.user_id, [row[0] for row in rooms])
+        proxy.requests.clear()
+        servers, here, began = processor_s(stack), time.process_time(), time.perf_counter()
+        async with Chat(*options, live=False) as chat:
+            await chat.sync()
+            seconds = time.perf_counter() - began
+            here, servers = time.process_time() - here, processor_s(stack) - servers
+            large = chat.database.one("select count(*), sum(length(row)) from messages")
+        sys.stdout.write(
+            f"caught up with {large[0]} messages of {large[1] >> 10} K characters: {seconds:.2f} s;"
+            f" processor time here {here:.2f} s, of the servers {servers:.2f} s;"
+            f" requests {dict(proxy.requests)}\n"
+        )
+        assert large[0] > 100
+        # Of the five seconds there are, the rest is for others who catch up at the same time.
+        assert here + servers < 2.5
+        assert proxy.requests["pull_changes"] <= 10

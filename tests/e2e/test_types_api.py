@@ -61,9 +61,9 @@ async def test_two_people_talk_in_types(people: list[Member]) -> None:
     ann, bob = (ChatApi(each.client) for each in people[:2])
     room = await room_with(ann, people[1])
     first = await ann.send_message(
-        room.id, "Night train?", uuid4(), attachments=[{"path": "tickets/1.pdf"}]
+        room.id, "Night train?", uuid4(), attachments=[{"link": "tickets/1.pdf"}]
     )
-    assert (first.seq, first.kind, first.attachments) == (1, "text", [{"path": "tickets/1.pdf"}])
+    assert (first.seq, first.kind, first.attachments) == (1, "text", [{"link": "tickets/1.pdf"}])
     answer = await bob.send_message(
         room.id, "Yes", uuid4(), reply_to=first.seq, mentions=[first.sender_id]
     )

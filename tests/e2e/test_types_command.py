@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -58,11 +59,52 @@ async def test_a_database_that_is_away_is_one_sentence_and_a_remedy(tmp_path: Pa
     assert away.stderr.startswith("The database cannot be read: ")
 
 
-async def test_typescript_comes_from_the_supabase_cli(stack: Status, tmp_path: Path) -> None:
-    made = types("--db-url", stack.db_url, "--lang", "typescript", folder=tmp_path)
+USE = """
+import { createClient } from "@supabase/supabase-js";
+import type { MessagesKind, MessagesRow, TypedDatabase } from "./database.types.ts";
+
+const supabase = createClient<TypedDatabase>("http://127.0.0.1", "key").schema("chat");
+const said = { room_id: "room", body: "Hello", client_id: "id" };
+export async function send(): Promise<MessagesKind | undefined> {
+  const { data } = await supabase.rpc("send_message", { ...said, reply_to: null });
+  const row: MessagesRow | null = data;
+  const { data: rows } = await supabase.from("messages").select();
+  return row?.seq === rows?.[0]?.seq ? row?.kind : undefined;
+}
+// @ts-expect-error: a body is a text
+void supabase.rpc("send_message", { ...said, body: 5 });
+const kind: MessagesKind = "text";
+// @ts-expect-error: there is no such kind
+const other: MessagesKind = kind === "text" ? "image" : kind;
+void other;
+"""
+
+
+async def test_typescript_is_what_the_supabase_cli_says_and_what_supabase_js_takes(
+    stack: Status, tmp_path: Path
+) -> None:
+    hints = ("--hints", str(ROOT / "supabase" / "types.toml"))
+    made = types("--db-url", stack.db_url, "--lang", "typescript", *hints, folder=tmp_path)
     assert made.returncode == 0, made.stderr
-    assert "send_message" in made.stdout and "export type Database" in made.stdout
     assert made.stdout.lstrip().startswith("export type Json"), "words are in the way"
+    (tmp_path / "database.types.ts").write_text(made.stdout)
+    (tmp_path / "use.ts").write_text(USE)
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    settings = {
+        "strict": True,
+        "noEmit": True,
+        "skipLibCheck": True,
+        "allowImportingTsExtensions": True,
+        "target": "es2022",
+        "module": "esnext",
+        "moduleResolution": "bundler",
+    }
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": settings}))
+    tsc = await asyncio.create_subprocess_exec(
+        ROOT / "node_modules" / ".bin" / "tsc", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await tsc.communicate()
+    assert said.decode() == ""
 
 
 async def test_programs_are_told_what_was_written(stack: Status, tmp_path: Path) -> None:

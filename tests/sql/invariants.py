@@ -1,4 +1,4 @@
-"""The invariants of DESIGN 2 as queries over a whole database; each returns its offenders."""
+"""The invariants I1 to I10 (docs/how-it-works.md) as queries; each returns what breaks it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ joined as (
 heads as (
   select r.id::text as stream, r.rev from chat.rooms as r
   union all
-  select s.user_id::text, s.rev from chat_private.user_streams as s where s.rev > 0
+  select s.user_id::text, s.rev from chat_private.user_streams as s where s.rev > 0 and s.listens
 )
 select 'steps do not join' as what, j.stream, j.before, j.low, j.high
 from joined as j
@@ -88,7 +88,7 @@ join chat.bans as b on b.room_id = m.room_id and b.user_id = m.user_id and b.rem
 where m.left_at is null
 """
 
-# I5: from the number of a removal on, nothing of the room is sent to who was removed, neither on
+# I5: from the number of a removal on, nothing of the room is sent to the one removed, neither on
 # their own topics nor on a topic of the room that they could still hold.
 REVOCATIONS = """
 select 'sent to who left' as what, e.topic, (e.payload ->> 'to')::bigint as number, m.rev
@@ -126,13 +126,19 @@ left join chat.room_members as m on m.room_id = r.id and m.left_at is null
 group by r.id
 having r.member_count <> count(m.user_id)
 union all
-select 'without an owner', r.id, r.member_count, null
+select 'without an owner who can act', r.id, r.member_count, null
 from chat.rooms as r
 where r.kind = 'group'
-  and r.member_count > 0
+  and exists (
+    select from chat.room_members as m
+    join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
+    where m.room_id = r.id and m.left_at is null
+  )
   and not exists (
     select from chat.room_members as m
+    join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null
     where m.room_id = r.id and m.left_at is null and m.role = 'owner'
+      and (m.muted_until > now()) is not true
   )
 union all
 select 'in a room behind the wall', m.room_id, null, null

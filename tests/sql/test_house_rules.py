@@ -43,6 +43,22 @@ BREAKS = [
     "create policy mine on chat.rooms for insert to authenticated with check (auth.uid() = id)",
     "create table public.ours (id integer)",
     "alter publication supabase_realtime add table chat.rooms",
+    "create or replace function chat_private.mark_read(room_id uuid, seq bigint)"
+    " returns chat.marks language sql begin atomic select k.* from chat.marks as k; end",
+    "comment on function chat.mark_read(uuid, bigint) is 'Marks'",
+    "comment on column chat_private.settings.send_burst is 'Many. Answer: no idea.'",
+    "create function chat_private.break_in(room_id uuid) returns void language plpgsql"
+    " set search_path = '' as $$ declare v_room chat.rooms; begin"
+    " select r.* into v_room from chat.rooms as r for update; v_room.archived_at := null; end $$",
+    "create function chat_private.has_a_copy() returns text language sql"
+    " as $$ select '[0-9a-fA-F]{8}' $$",
+    "create function chat_private.ask_twice(name text) returns text language plpgsql"
+    " set search_path = '' as $$ begin return auth.uid() || current_setting(name); end $$",
+    "revoke execute on function chat.join_room from service_role",
+    "alter function chat_private.read_table_rows(jsonb) security definer",
+    "create or replace function chat_private.unmute_member(room_id uuid, user_id uuid)"
+    " returns chat.room_members language sql"
+    " begin atomic select m.* from chat.room_members as m; end",
 ]
 
 

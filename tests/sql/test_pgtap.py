@@ -10,6 +10,10 @@ import pytest
 
 FOLDER = Path(__file__).parents[2] / "supabase" / "tests"
 FILES = sorted(path for path in FOLDER.glob("*.sql") if not path.stem.endswith("_helpers"))
+# A title that begins like this goes on from the one before it, or leaves out what it is about.
+FRAGMENT = re.compile(
+    r"ok \d+ - (?:I\d+: )?(?:and|but|else|it|its|or|so|their|them|then|they|those|though|who)\b"
+)
 
 
 def run_file(connection: psycopg.Connection, path: Path) -> list[str]:
@@ -29,11 +33,18 @@ def run_file(connection: psycopg.Connection, path: Path) -> list[str]:
             return "\n".join(lines).splitlines()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file(path: Path, postgresql: psycopg.Connection) -> None:
-    postgresql.autocommit = True
-    lines = run_file(postgresql, path)
+def assert_file(connection: psycopg.Connection, path: Path) -> None:
+    """Run a file and raise AssertionError with what failed in it."""
+    connection.autocommit = True
+    lines = run_file(connection, path)
     failed = [line for line in lines if line.startswith(("not ok", "#"))]
     assert not [line for line in lines if line.startswith("not ok")], "\n".join(failed)
     assert any(line.startswith("ok ") for line in lines), f"{path.name} asserts nothing"
+    fragments = [line for line in lines if FRAGMENT.match(line)]
+    assert not fragments, "titles stand alone in a failure log"
     assert re.search(r"^1\.\.\d+$", "\n".join(lines), re.M), f"{path.name} did not finish"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file(path: Path, postgresql: psycopg.Connection) -> None:
+    assert_file(postgresql, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from parley.stack import Status
 from tests.people import id_of
 
 CROWD = Path(__file__).with_name("crowd.sql").read_text()
+# Planned for the values that are given, and for any.
+MODES = ("force_custom_plan", "force_generic_plan")
 # One row each: nothing to look up.
 SMALL_TABLES = {"settings", "tenants"}
 
@@ -28,10 +30,10 @@ class Plans:
     connection: psycopg.Connection[Any]
     caught: list[dict[str, Any]] = field(default_factory=list)
 
-    def run(self, statement: str) -> list[dict[str, Any]]:
-        """Run a statement twice, planned for its values and for any; return every scan it made."""
+    def run(self, statement: str, modes: Sequence[str] = MODES) -> list[dict[str, Any]]:
+        """Run a statement once in each mode of planning; return every scan it made."""
         scans: list[dict[str, Any]] = []
-        for mode in ("force_custom_plan", "force_generic_plan"):
+        for mode in modes:
             with self.connection.transaction(force_rollback=True):
                 self.connection.execute(f"set local plan_cache_mode = {mode}")
                 self.caught.clear()
@@ -108,7 +110,18 @@ def read_plan(message: str) -> list[dict[str, Any]]:
 ROOM = "md5('room 7')::uuid"
 HALL = "md5('room 1')::uuid"
 ANOTHER = "md5('room 3000')::uuid"
+TENANT = "'00000000-0000-0000-0000-000000000001'::uuid"
 SOMEBODY = "(select tests.id_of('P4999'))"
+
+
+def pull(rooms: str) -> str:
+    """Pull rooms, up to twenty rows."""
+    return (
+        f"select chat.pull_changes(jsonb_build_object('user', 990, 'rooms', {rooms}, 'limit', 20,"
+        " 'window', 20))"
+    )
+
+
 # What is called, and how many rows no single scan may look at more than.
 CALLS: dict[str, tuple[str, int]] = {
     "send": (f"select chat.send_message({ROOM}, 'x', gen_random_uuid())", 20),
@@ -137,6 +150,11 @@ CALLS: dict[str, tuple[str, int]] = {
         " 'y')",
         20,
     ),
+    "mention somebody in an edit": (
+        f"select chat.edit_message({ROOM}, (chat.send_message({ROOM}, 'x', gen_random_uuid())).seq,"
+        f" 'y', mentions => array[{SOMEBODY}])",
+        20,
+    ),
     "delete": (f"select chat.delete_message({ROOM}, 9)", 20),
     "react": (f"select chat.add_reaction({ROOM}, 9, '🎉')", 20),
     "pin": (f"select chat.pin_message({ROOM}, 9)", 20),
@@ -148,10 +166,26 @@ CALLS: dict[str, tuple[str, int]] = {
     "mark in a large room": (f"select chat.mark_read({HALL}, 9999)", 20),
     "receipts": (f"select chat.list_receipts({ROOM}, 5)", 60),
     "notifications": ("select chat.list_notifications()", 60),
+    "mark notifications": ("select chat.mark_notifications_read(20)", 60),
     "members": (f"select chat.list_members({HALL})", 60),
     "profiles": (f"select chat.list_profiles(array[{SOMEBODY}])", 20),
+    "people by a beginning that all have": ("select chat.search_profiles('p')", 60),
+    "people of a tenant": (f"select chat.search_profiles('p49', {TENANT})", 60),
+    "people whom nobody knows": ("select chat.search_profiles('nobody')", 20),
     "heads": ("select chat.list_heads()", 1000),
     "inbox": ("select chat.list_rooms()", 1000),
+    # A window comes with 200 people, and a pull looks at one row more of each kind than it answers.
+    "pull a large room": (pull(f"jsonb_build_object({HALL}, 100)"), 200),
+    "start with a large room": (pull(f"jsonb_build_object({HALL}, null)"), 210),
+    "count in a large room": (
+        pull(f"jsonb_build_object({HALL}, 10000), 'first', jsonb_build_object({HALL}, 9000)"),
+        210,
+    ),
+    "pull names": (
+        "select chat.pull_changes(jsonb_build_object('user', 990, 'limit', 20,"
+        " 'seen', pg_current_snapshot()::text))",
+        210,
+    ),
     "create": (f"select chat.create_room('x', member_ids => array[{SOMEBODY}])", 20),
     "open direct": (f"select chat.open_direct({SOMEBODY})", 20),
     "add": (f"select chat.add_member({ROOM}, {SOMEBODY})", 20),
@@ -166,7 +200,22 @@ CALLS: dict[str, tuple[str, int]] = {
     "mute": (f"select chat.mute_member({HALL}, {SOMEBODY})", 20),
     "ban": (f"select chat.ban_member({HALL}, {SOMEBODY})", 20),
     "invite": (f"select chat.create_invite({ROOM})", 20),
+    "invite into the tenant": (f"select chat.create_tenant_invite({TENANT})", 20),
+    "come into the tenant": (
+        "select tests.refusal('select chat.accept_tenant_invite(''no such token'')')",
+        20,
+    ),
+    "change a role in the tenant": (
+        f"select chat.set_tenant_member_role({TENANT}, {SOMEBODY}, 'admin')",
+        20,
+    ),
+    "ban from the tenant": (f"select chat.ban_tenant_member({TENANT}, {SOMEBODY})", 20),
+    "explain a tenant": (
+        f"select chat.explain_access('tenant:' || {TENANT} || ':dashboard', {SOMEBODY})",
+        20,
+    ),
     "prefer": (f"select chat.set_room_preferences({ROOM}, 'none')", 20),
+    "clear": (f"select chat.clear_history({ROOM})", 20),
     "explain": (f"select chat.explain_access('room:' || {HALL} || ':1')", 20),
     # Through the policies, as PostgREST reads.
     "read a room": (f"select * from chat.rooms where id = {ROOM}", 20),
@@ -179,6 +228,10 @@ CALLS: dict[str, tuple[str, int]] = {
     "read messages of others": (f"select * from chat.messages where room_id = {ANOTHER}", 20),
     "read reactions": (f"select * from chat.reactions where room_id = {ROOM} and seq = 9", 20),
     "read receipts": (f"select * from chat.receipts where room_id = {ROOM}", 20),
+    "read notifications": (
+        "select * from chat.notifications where user_id = (select auth.uid()) and seq > 1950",
+        60,
+    ),
     "read marks": ("select * from chat.marks where user_id = (select auth.uid())", 1000),
     "read bans": (f"select * from chat.bans where room_id = {ROOM}", 20),
     "read invites": (f"select * from chat.invites where room_id = {ROOM}", 20),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +10,15 @@ from typing import Any
 
 import jwt
 
-from parley.realtime.authorize import Answers, Caller, Extension, ProbeError
-from parley.realtime.channel import Channel
-from parley.realtime.context import Context, Stored
-from parley.realtime.join import Replay
-from parley.realtime.serializer import V1_0, V2_0, Serializer
-from parley.realtime.session import Session
+from parley.realtime.authorization.rights import Answers, Caller, Extension
+from parley.realtime.authorization.tokens import Tokens
+from parley.realtime.channel.channel import Channel
+from parley.realtime.channel.context import Context, Stored
+from parley.realtime.database.errors import ProbeError
+from parley.realtime.protocol.join_payload import Replay
+from parley.realtime.protocol.serializer import V1_0, V2_0, Serializer
 from parley.realtime.settings import Limits
-from parley.realtime.tokens import Tokens
+from parley.realtime.socket.session import SocketSession
 
 NOW = int(time.time())
 SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"
@@ -28,13 +28,6 @@ def make_token(role: str | None = "authenticated", *, lasts_s: float = 3600, **c
     """Sign a token that is good for ``lasts_s`` seconds."""
     values = {"role": role, "exp": NOW + lasts_s, **claims}
     return jwt.encode({name: each for name, each in values.items() if each is not None}, SECRET)
-
-
-async def settle(condition: Callable[[], bool], within_s: float = 2.0) -> None:
-    """Wait until something is so; fails when it is not in time."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -193,7 +186,7 @@ class Client:
 
     def __init__(self, core: Core, listener: Listener, token: str) -> None:
         self.listener = listener
-        self.session = Session(core.context, listener, token, {"x-test": "1"})
+        self.session = SocketSession(core.context, listener, token, {"x-test": "1"})
         self._refs = 0
 
     async def push(

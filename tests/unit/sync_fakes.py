@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from parley import events
-from parley.models import ProfilesRow
-from parley.sync.steps import Answer, Heads
+from parley import __version__, events
+from parley.sync.replica import Least
+from parley.sync.rows import Row
+from parley.sync.steps import Answer, HeadsByRoom
 
 ME = "00000000-0000-4000-8000-00000000000a"
 BOB = "00000000-0000-4000-8000-00000000000b"
@@ -32,6 +33,7 @@ def message(seq: int, rev: int, body: str, sender: str = BOB, **more: Any) -> di
         "mentions": [],
         "mention_all": False,
         "attachments": [],
+        "metadata": {},
         "created_at": f"2026-11-21T00:00:{seq % 60:02d}+00:00",
         "edited_at": None,
         "deleted_at": None,
@@ -66,6 +68,9 @@ class FakeServer:
         """How many of the newest numbers a snapshot does not see yet."""
         self.cursors: list[events.Cursor] = []
         self.heads_asked = 0
+        self.leasts: list[Least | None] = []
+        """What the heads that were asked for must not be below; None asks the primary."""
+        self.version = self.lowest_client = __version__
 
     @property
     def rev(self) -> int:
@@ -78,7 +83,7 @@ class FakeServer:
         self.messages.append(message(number, number, body, **more))
         return step(number - 1, number, self.messages[-1])
 
-    async def pull(self, cursor: events.Cursor) -> Answer:
+    async def pull(self, cursor: events.Cursor, least: Least) -> Answer:
         """As ``pull_changes`` does it."""
         self.cursors.append(cursor)
         if cursor.timeline not in (None, self.timeline):
@@ -123,12 +128,20 @@ class FakeServer:
             }
         )
 
-    async def heads(self) -> Heads:
+    async def heads(self, timeline: str | None, least: Least | None) -> HeadsByRoom:
         """As ``list_heads`` does it."""
         self.heads_asked += 1
-        own = events.Head(rev=self.user_rev, epoch=1)
-        return Heads(self.timeline, own, {ROOM: events.Head(rev=self.rev, epoch=1)})
+        self.leasts.append(least)
+        return HeadsByRoom.of(
+            events.Heads(
+                version=self.version,
+                lowest_client=self.lowest_client,
+                timeline=self.timeline,
+                user=events.Head(rev=self.user_rev, epoch=1),
+                rooms=[events.RoomHead(room_id=UUID(ROOM), rev=self.rev, epoch=1)],
+            )
+        )
 
-    async def profiles(self, user_ids: Iterable[str]) -> list[ProfilesRow]:
+    async def profiles(self, user_ids: Iterable[str]) -> Sequence[Row]:
         """Nobody is in sight."""
         return []

@@ -10,6 +10,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from parley import __version__
 from parley.cli import app
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,6 +44,14 @@ def test_documented_commands_and_options_exist() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
+def test_a_command_is_in_a_document(name: str) -> None:
+    named = {name for _, name, _ in spoken()}
+    assert name in named, (
+        f"write `parley {name}` into README.md or a page in docs, and what it does"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
 def test_a_command_explains_itself_and_its_options(name: str) -> None:
     command = commands()[name]
     assert command.help
@@ -55,6 +64,26 @@ def test_a_command_explains_itself_and_its_options(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(commands()))
 def test_what_a_command_prints_comes_as_json_too(name: str) -> None:
     assert "--json" in {word for parameter in commands()[name].params for word in parameter.opts}
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"parley {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["up", "--port", "99999"],
+        ["up", "--db-port", "-1"],
+        ["tail", "--last", "-1"],
+        ["logs", "--lines", "0"],
+    ],
+)
+def test_numbers_out_of_range_are_a_usage_error(words: list[str]) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert f"Invalid value for '{words[1]}" in done.output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from parley.realtime.authorize import PolicyError
-from parley.realtime.captured import broadcast_of
-from parley.realtime.messages import UserMessage
-from parley.realtime.pgoutput import Change, Column, Relation
-from parley.realtime.replay import StoredBroadcast
-from parley.realtime.serializer import V1_0, V2_0
+from parley.realtime.channel.replay import StoredBroadcast
+from parley.realtime.database.errors import PolicyError
+from parley.realtime.protocol.messages import UserMessage
+from parley.realtime.protocol.serializer import V1_0, V2_0
 from parley.realtime.settings import Limits
+from parley.realtime.wal.broadcasts import broadcast_of
+from parley.realtime.wal.pgoutput import Column, Relation, RowChange
 from tests.unit.realtime_fakes import Client, Core, make_token
 
 TOPIC = "realtime:room"
@@ -219,9 +219,9 @@ ROW: dict[str, str | None] = {
 }
 
 
-def inserted(**fields: str | None) -> Change:
+def inserted(**fields: str | None) -> RowChange:
     """A row of `realtime.messages` that was inserted."""
-    return Change(MESSAGES, "INSERT", ROW | fields, None)
+    return RowChange(MESSAGES, "INSERT", ROW | fields, None)
 
 
 async def test_a_row_is_delivered_as_postgres_prints_it_with_its_id_as_meta() -> None:
@@ -256,7 +256,7 @@ def test_a_row_without_what_is_needed_is_not_broadcast(field: str) -> None:
 def test_a_row_of_any_extension_is_broadcast_and_one_to_be_skipped_is_not() -> None:
     assert broadcast_of(inserted(extension="presence")) is not None
     assert broadcast_of(inserted(skip_broadcast="t")) is None
-    assert broadcast_of(Change(MESSAGES, "UPDATE", ROW, None)) is None
+    assert broadcast_of(RowChange(MESSAGES, "UPDATE", ROW, None)) is None
 
 
 def stored(number: int, **fields: Any) -> StoredBroadcast:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from realtime.message import ServerMessageAdapter
 
-from parley.realtime.serializer import V1_0, V2_0
+from parley.realtime.protocol.serializer import V1_0, V2_0
 from tests.unit.realtime_fakes import Core, make_token
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats()

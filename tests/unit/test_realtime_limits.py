@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parley.realtime.limits import Allowance, Rate
+from parley.realtime.rate_counters import Allowance, Rate
 from parley.realtime.settings import HOSTED, LOSSY, PLAIN, PROFILES, RealtimeSettings
 
 
@@ -51,10 +51,11 @@ def test_an_allowance_starts_anew_when_its_window_is_over() -> None:
     assert allowance.take()
 
 
-def test_plain_limits_nothing_and_loses_nothing() -> None:
+def test_plain_limits_what_one_client_takes_and_loses_nothing() -> None:
     limits = PLAIN.limits
     counted = (limits.connections, limits.joins_per_second, limits.events_per_second)
     assert counted == (None, None, None)
+    assert (limits.channels_per_connection, limits.frames_per_second) == (1000, 500)
     assert (PLAIN.capture.permanent, PLAIN.capture.drop_share) == (True, 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from datetime import UTC, datetime
 
-from parley.realtime.pgoutput import UNCHANGED, Begin, Change, Commit, Decoder
+from parley.realtime.wal.pgoutput import UNCHANGED, Begin, Commit, Decoder, RowChange
 
 RELATION = (
     b"R" + struct.pack("!I", 16385) + b"public\0notes\0d" + struct.pack("!H", 3)
@@ -32,10 +32,10 @@ def decoder() -> Decoder:
     return made
 
 
-def change(message: bytes) -> Change:
+def change(message: bytes) -> RowChange:
     """Decode what is a change."""
     found = decoder().decode(message)
-    assert isinstance(found, Change)
+    assert isinstance(found, RowChange)
     return found
 
 

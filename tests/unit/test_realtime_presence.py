@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from parley.realtime.presence import Roster, Rosters, make_refs
-from parley.realtime.serializer import V1_0
+from parley.realtime.channel.roster import Roster, Rosters, make_refs
+from parley.realtime.protocol.serializer import V1_0
 from parley.realtime.settings import Limits
 from tests.unit.realtime_fakes import Client, Core
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.realtime.messages import Message, Push, UserBroadcast, UserMessage
-from parley.realtime.serializer import V1_0, V2_0, FrameError, dumps, loads, serializer_for
-from parley.realtime.wire import server_frame
+from parley.realtime.protocol.envelope import server_frame
+from parley.realtime.protocol.messages import Message, Push, UserBroadcast, UserMessage
+from parley.realtime.protocol.serializer import V1_0, V2_0, FrameError, dumps, loads, serializer_for
 
 JSON = st.recursive(
     st.none()

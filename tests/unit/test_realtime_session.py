@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from parley.realtime.authorize import (
+from parley.realtime.database.errors import (
     CanceledError,
     PartitionError,
     PolicyError,
     UnreachableError,
 )
-from parley.realtime.serializer import V1_0, V2_0
+from parley.realtime.protocol.serializer import V1_0, V2_0
 from parley.realtime.settings import Limits
-from tests.unit.realtime_fakes import Core, make_token, settle
+from tests.unit.realtime_fakes import Core, make_token
+from tests.until import until
 
 TOPIC = "realtime:room"
 
@@ -129,7 +130,7 @@ async def test_a_refusal_that_is_delayed_still_comes_before_the_old_one_is_close
     await client.join(join_ref="old", private=True)
     core.authorizer.read = {"broadcast": False, "presence": False}
     assert await client.join(join_ref="new", private=True) == []
-    await settle(lambda: len(client.listener.frames) == 2)
+    await until(lambda: len(client.listener.frames) == 2)
     assert [(each[0], each[3]) for each in client.take()] == [
         ("new", "phx_reply"),
         ("old", "phx_close"),
@@ -181,11 +182,20 @@ async def test_a_malformed_frame_is_dropped_and_the_socket_lives_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [None, [], "x", 7, {}, {"config": None}, {"config": {"broadcast": 7}}]
+    "payload", [None, [], "x", 7, {"config": None}, {"config": {"broadcast": 7}}]
 )
 async def test_an_invalid_payload_never_fails_a_join_by_itself(payload: Any) -> None:
     client = Core().connect()
     assert await client.push(TOPIC, "phx_join", payload, ref="j1", join_ref="j1") == [joined()]
+
+
+async def test_a_join_without_config_asks_for_the_table_that_its_topic_names() -> None:
+    client = Core().connect()
+    topic = "realtime:public:notes:id=eq.1"
+    (answer,) = await client.push(topic, "phx_join", {}, ref="1", join_ref="1")
+    (entry,) = answer[4]["response"]["postgres_changes"]
+    assert entry.pop("id")
+    assert entry == {"schema": "public", "table": "notes", "filter": "id=eq.1"}
 
 
 @pytest.mark.parametrize("flag", [True, "true", "TRUE"])

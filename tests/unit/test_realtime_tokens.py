@@ -8,10 +8,11 @@ from typing import Any
 import jwt
 import pytest
 
-from parley.realtime import renewal
+from parley.realtime.authorization.tokens import TokenError, Tokens
+from parley.realtime.channel import access_token
 from parley.realtime.settings import Limits
-from parley.realtime.tokens import TokenError, Tokens
-from tests.unit.realtime_fakes import SECRET, Client, Core, make_token, settle
+from tests.unit.realtime_fakes import NOW, SECRET, Client, Core, make_token
+from tests.until import until
 
 TOPIC = "realtime:room"
 
@@ -66,6 +67,14 @@ def test_at_the_door_an_expired_token_is_told_without_seconds() -> None:
     with pytest.raises(TokenError) as caught:
         Tokens(SECRET, {}).verify(make_token(lasts_s=-5))
     assert caught.value.handshake == "Token has expired"
+
+
+def test_a_token_that_was_verified_before_is_refused_once_it_has_expired() -> None:
+    tokens, token, now = Tokens(SECRET, {}), make_token(lasts_s=60), NOW
+    assert tokens.verify(token, now) == tokens.verify(token, now + 30)
+    with pytest.raises(TokenError) as caught:
+        tokens.verify(token, now + 61)
+    assert caught.value.code == "InvalidJWTToken"
 
 
 @pytest.mark.parametrize("token", ["sb_publishable_x", None, 7])
@@ -167,8 +176,8 @@ async def test_a_channel_expires_with_its_token() -> None:
     await client.join(access_token=make_token(lasts_s=1))
     core.now += 5
     (channel,) = client.session.channels.values()
-    renewal.arm(client.session, channel)
-    await settle(lambda: not channel.open)
+    access_token.watch_expiry(client.session.context, channel)
+    await until(lambda: not channel.open)
     answers = client.take()
     assert [each[3] for each in answers] == ["system", "phx_close"]
     assert answers[0][4]["message"] == "Token has expired 4 seconds ago"
@@ -182,7 +191,7 @@ async def test_the_first_refresh_is_immediate_and_further_ones_are_held() -> Non
     for name in ("first", "second", "third"):
         await refresh(client, make_token(sub=name))
     assert [each[3] for each in core.authorizer.asked] == ["", "first"]
-    await settle(lambda: len(core.authorizer.asked) == 3)
+    await until(lambda: len(core.authorizer.asked) == 3)
     assert core.authorizer.asked[-1][3] == "third"
 
 
@@ -194,8 +203,8 @@ async def test_a_held_token_is_applied_when_the_old_one_runs_out() -> None:
     await refresh(client, make_token(sub="second"))
     core.now += 5
     (channel,) = client.session.channels.values()
-    renewal.arm(client.session, channel)
-    await settle(lambda: core.authorizer.asked[-1][3] == "second")
+    access_token.watch_expiry(client.session.context, channel)
+    await until(lambda: core.authorizer.asked[-1][3] == "second")
     assert channel.open
 
 
@@ -203,9 +212,9 @@ async def test_a_new_token_watches_tables_anew() -> None:
     core = Core()
     client = core.connect()
     await client.join(postgres_changes=[{"schema": "public"}])
-    await settle(lambda: len(core.tables.watched) == 1)
+    await until(lambda: len(core.tables.watched) == 1)
     client.take()
     await refresh(client, make_token(sub="else"))
-    await settle(lambda: len(client.listener.frames) == 1)
+    await until(lambda: len(client.listener.frames) == 1)
     assert client.take()[0][4]["message"] == "Subscribed to PostgreSQL"
     assert len(core.tables.watched) == 1

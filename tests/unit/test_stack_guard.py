@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from parley.errors import DiskFull, PartFailed, StackError
 from parley.stack.part import Part, Process
 from parley.stack.supervisor import Health, Supervisor
+from tests.until import until
 
 STAYS = "import time; time.sleep(600)"
 STAYS_ON_SIGTERM = (
@@ -45,13 +45,6 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-async def eventually(check: Callable[[], bool]) -> None:
-    deadline = asyncio.get_running_loop().time() + 10
-    while not check():
-        assert asyncio.get_running_loop().time() < deadline
-        await asyncio.sleep(0.01)
 
 
 async def test_a_part_stops_on_its_signal(tmp_path: Path) -> None:
@@ -95,14 +88,14 @@ async def test_a_part_ends_when_who_started_it_is_killed(tmp_path: Path) -> None
     assert is_alive(pid)
     starter.kill()
     await starter.wait()
-    await eventually(lambda: not is_alive(pid))
+    await until(lambda: not is_alive(pid))
 
 
 async def test_a_part_ends_when_its_guard_is_killed(tmp_path: Path) -> None:
     process = await make_part(tmp_path, STAYS).begin(is_ready, 5)
     os.kill(process._guard.pid, signal.SIGKILL)
     await process.wait()
-    await eventually(lambda: not is_alive(process.pid))
+    await until(lambda: not is_alive(process.pid))
 
 
 async def test_a_part_that_ends_while_starting_tells_its_last_words(tmp_path: Path) -> None:
@@ -158,7 +151,7 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         watch = supervisor.watches["example"]
         first = watch.process.pid
         os.kill(first, signal.SIGKILL)
-        await eventually(lambda: watch.restarts == 1)
+        await until(lambda: watch.restarts == 1)
         assert watch.process.pid != first
         assert is_alive(watch.process.pid)
         assert Health.RESTARTING in healths

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from parley.errors import StateUnusable
+from parley.project import Project
 from parley.stack.lite import to_toml
 from parley.stack.migrations import edited_migrations, explain_refusal, remember_digests
-from parley.stack.project import Project
 from parley.stack.state import State
 
 

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+import parley.node
 from parley.errors import DiskFull, NodeMissing, OtherMajorVersion, PackagesMissing
+from parley.node import find_node
 from parley.stack import binaries, postgres
-from parley.stack.lite import find_node
 from parley.stack.postgres import Postgres, check_room, check_version
 from parley.stack.state import State
 
@@ -94,11 +95,10 @@ def test_pgtap_is_unpacked_beside_the_other_extensions(tmp_path: Path) -> None:
 
 
 def test_missing_packages_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert binaries.node_modules().is_dir()
-    monkeypatch.setattr(binaries, "__file__", str(tmp_path / "binaries.py"))
-    monkeypatch.chdir(tmp_path)
+    assert parley.node.node_modules().is_dir()
+    monkeypatch.setattr(parley.node, "ROOT", tmp_path)
     with pytest.raises(PackagesMissing) as caught:
-        binaries.node_modules()
+        parley.node.node_modules()
     assert "npm ci" in caught.value.hint
 
 

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from parley.errors import ParleyError
 from parley.sync.change import Change
 from parley.sync.engine import Engine
 from parley.sync.outbox import Outbox
+from parley.sync.reads import Reads
+from parley.sync.replica import Least
+from parley.sync.steps import HeadsByRoom
 from parley.sync.store import Store
-from parley.sync.views import Views
 from tests.unit.sync_fakes import BOB, ME, ROOM, FakeServer, message, step
+from tests.until import until
+from tests.vectors import read
 
 
 class Device:
@@ -25,12 +30,12 @@ class Device:
         self.store.bind("http://here", ME)
         self.changes: list[Change] = []
         self.engine = Engine(self.store, server, self.changes.extend)
-        self.views = Views(self.store.database, Outbox(self.store.database))
+        self.reads = Reads(self.store, Outbox(self.store))
 
     @property
     def bodies(self) -> list[str]:
         """What is shown of the room."""
-        return [each.body for each in self.views.messages(ROOM)]
+        return [each.body for each in self.reads.messages(ROOM)]
 
 
 @pytest.fixture
@@ -90,8 +95,7 @@ async def test_it_pulls_until_the_snapshot_sees_what_was_told(device: Device) ->
     device.engine.hear(device.server.say("four"))
     device.server.hidden = 2
     pulling = asyncio.create_task(device.engine.catch_up())
-    while len(device.server.cursors) < 4:  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
+    await until(lambda: len(device.server.cursors) >= 4)
     assert not pulling.done()
     device.server.hidden = 0
     await pulling
@@ -149,6 +153,27 @@ async def test_another_timeline_is_fetched_anew(device: Device) -> None:
     assert device.store.cursor().timeline == "second"
 
 
+@pytest.mark.parametrize("case", read("versions"), ids=lambda case: case["slug"] or "they fit")
+async def test_a_client_and_a_server_that_do_not_fit_say_so_and_the_copy_stays(
+    device: Device, case: dict[str, str]
+) -> None:
+    await device.engine.sync()
+    fitting = device.server.version
+    device.server.say("three")
+    device.server.version = case["version"]
+    device.server.lowest_client = case["lowest_client"]
+    if case["slug"] is None:
+        await device.engine.sync()
+    else:
+        with pytest.raises(ParleyError) as refusal:
+            await device.engine.sync()
+        assert refusal.value.slug == case["slug"]
+        assert device.bodies == ["one", "two"]
+        device.server.version = device.server.lowest_client = fitting
+        await device.engine.sync()
+    assert device.bodies == ["one", "two", "three"]
+
+
 async def test_a_copy_above_the_head_is_fetched_anew_when_it_stays_above(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,3 +192,52 @@ async def test_a_room_nobody_told_us_of_makes_it_compare_heads(device: Device) -
     device.engine.hear({**step(1, 2), "room_id": "00000000-0000-4000-8000-000000000009"})
     await device.engine.catch_up()
     assert device.server.heads_asked == asked + 1
+
+
+async def test_heads_may_come_from_a_replica_for_no_reason_but_the_time(device: Device) -> None:
+    await device.engine.sync()
+    assert device.server.leasts == [None]
+    device.engine.glance()
+    await device.engine.catch_up()
+    assert device.server.leasts[1:] == [{None: 1, ROOM: 2}]
+    for ask in (
+        (device.engine.want_heads, device.engine.glance),
+        (device.engine.glance, device.engine.want_heads),
+    ):
+        for each in ask:
+            each()
+        await device.engine.catch_up()
+        assert device.server.leasts[-1] is None
+
+
+async def test_what_a_call_of_ones_own_returned_is_known_before_it_is_pulled(
+    device: Device,
+) -> None:
+    await device.engine.sync()
+    device.server.say("three")
+    device.engine.expect(ROOM, 3)
+    device.engine.glance()
+    await device.engine.catch_up()
+    assert device.server.leasts[-1] == {None: 1, ROOM: 3}
+
+
+async def test_who_syncs_while_heads_are_on_their_way_gets_newer_ones(device: Device) -> None:
+    await device.engine.sync()
+    arriving, asked = asyncio.Event(), asyncio.Event()
+    answer = device.server.heads
+
+    async def slow(timeline: str | None, least: Least | None) -> HeadsByRoom:
+        heads = await answer(timeline, least)
+        asked.set()
+        await arriving.wait()
+        return heads
+
+    device.server.heads = slow  # type: ignore[method-assign]
+    first = asyncio.create_task(device.engine.sync())
+    await asked.wait()
+    device.server.say("three")
+    second = asyncio.create_task(device.engine.sync())
+    await asyncio.sleep(0)
+    arriving.set()
+    await asyncio.gather(first, second)
+    assert device.bodies == ["one", "two", "three"]

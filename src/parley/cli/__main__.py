@@ -1,4 +1,4 @@
-"""``python -m parley.cli`` is ``parley``."""
+"""Lets ``python -m parley.cli`` run the command ``parley``."""
 
 from __future__ import annotations
 

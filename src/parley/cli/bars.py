@@ -1,19 +1,20 @@
-"""Progress bars on stderr, or nothing where stderr is no terminal."""
+"""Progress bars on stderr, or nothing where stderr is not a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from parley.cli.terminal import console, on_one_line
 
 
 @contextlib.contextmanager
-def shown_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that takes the name of a step, how much is done and how much there is."""
+def shown_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that takes a step's name, how much of it is done, and how much there is."""
     bars = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -25,7 +26,7 @@ def shown_bars(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
         def report(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
+                tasks[step] = bars.add_task(on_one_line(step), total=total)
             bars.update(tasks[step], completed=done, total=total)
 
         yield report

@@ -1,47 +1,69 @@
-"""``parley doctor``: what is wrong, and the remedy."""
+"""``parley doctor``: tells what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from parley.cli.local import AsJson, Data
-from parley.inspection import inspect_database
+from parley.cli.options import AsJson, Data, DbUrl
+from parley.cli.terminal import on_one_line, put
+from parley.errors import StateUnusable
+from parley.finding import Finding
+from parley.inspection import describe_project, inspect_database
+from parley.project import Project
 from parley.stack.doctor import examine
 from parley.stack.lock import is_supervised
-from parley.stack.project import Project
 from parley.stack.state import State, find_home
 
 
 def doctor(
-    db_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="DATABASE_URL",
-            help="A database, also a hosted one; else the local stack.",
-        ),
-    ] = None,
+    db_url: DbUrl = None,
     data: Data = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Also tell what of yours uses Parley, and what to look at there."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the stack, or at a database, and say what is wrong."""
-    home = find_home(data)
-    findings = [] if db_url else asyncio.run(examine(home))
-    is_ours = "chat" in Project.find().section("api").get("schemas", [])
-    state = State.load(home) if is_ours and not db_url and is_supervised(home) else None
-    if db_url or state:
-        findings += inspect_database(db_url or (state.db_url if state else ""))
+    """Check the local stack or a database, and say what to do.
+
+    It compares what belongs to Parley with what its version promises, in the database and in the
+    migrations of the project around the current folder, and it changes nothing. Exits 1 when
+    something is wrong.
+    """
+    findings = [
+        describe_project(Project.here()),
+        *(
+            inspect_database(db_url, everything=everything)
+            if db_url
+            else look_here(find_home(data), everything=everything)
+        ),
+    ]
     if as_json:
-        sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
+        put(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            sys.stdout.write(f"{'✓' if finding.good else '✗'} {finding.name}: {finding.detail}\n")
-            if not finding.good:
-                sys.stdout.write(f"  {finding.hint}\n")
+            mark = "-" if finding.skipped else "✓" if finding.good else "✗"
+            put(on_one_line(f"{mark} {finding.name}: {finding.detail}"))
+            if finding.skipped or not finding.good:
+                put(on_one_line(f"  {finding.hint}"))
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
+
+
+def look_here(home: Path, *, everything: bool) -> list[Finding]:
+    """Check this machine and the stack, and its database if it runs and serves Parley."""
+    findings = asyncio.run(examine(home))
+    try:
+        is_ours = "chat" in Project.find().section("api").get("schemas", [])
+    except StateUnusable:
+        return findings  # The check of the project reports this.
+    state = State.load(home) if is_ours and is_supervised(home) else None
+    return findings + (inspect_database(state.db_url, everything=everything) if state else [])

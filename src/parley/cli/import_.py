@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from parley.cli.bars import shown_bars
-from parley.cli.types import local_url
+from parley.cli.local_database import local_url
+from parley.cli.options import AsJson, Data, DbUrl
+from parley.cli.terminal import put, tell
 from parley.importing import import_files
 from parley.stack.state import find_home
 
-words = Console(stderr=True, soft_wrap=True, highlight=False)
-
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="JSONL files; one message a line.")],
+    files: Annotated[list[Path], typer.Argument(help="JSONL files with one message on each line.")],
     *,
-    db_url: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="Database; else the local stack.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="State folder of the local stack.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    db_url: DbUrl = None,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Import messages of another system from JSONL, with their times.
+    """Import messages of another system from JSONL files.
 
-    They go into rooms without messages of their own; importing again adds nothing. The shape of a
-    line is in docs/operations.md.
+    Messages keep the times at which they were sent. Rooms must not have other messages yet.
+    Importing the same files again adds nothing. docs/operations.md describes a line.
     """
     url = db_url or local_url(find_home(data))
-    with shown_bars(words) as report:
+    with shown_bars() as report:
         done = import_files(url, files, report)
     if as_json:
-        sys.stdout.write(json.dumps(asdict(done)) + "\n")
+        put(json.dumps(asdict(done)))
     else:
-        words.print(f"Imported {done.added} of {done.messages} messages in {done.rooms} rooms.")
+        tell(f"Imported {done.added} of {done.messages} messages in {done.rooms} rooms.")
         if done.added < done.messages:
-            words.print("The others were there already.")
+            tell("The others were there already.")

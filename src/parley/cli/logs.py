@@ -1,9 +1,8 @@
-"""``parley logs``: what the parts of the stack say."""
+"""``parley logs``: prints what the parts of the stack have logged."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from parley.cli.local import Data
+from parley.cli.options import Data
+from parley.cli.terminal import put
 from parley.errors import NotRunning
 from parley.stack.state import find_home
 
@@ -20,21 +20,31 @@ FOLLOW_SECONDS = 0.2
 
 def logs(
     part: Annotated[
-        str | None, typer.Argument(help="postgres, lite, gateway or supervisor; else all.")
+        str | None,
+        typer.Argument(
+            help="One of postgres, lite, gateway, functions and supervisor; all when left out."
+        ),
     ] = None,
     *,
     data: Data = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option(help="How many lines of each log.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option(min=1, help="How many lines to print from the end of each log.")
+    ] = 50,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object with part and line per line.")
+        bool, typer.Option("--json", help="Print each line as a JSON object with part and line.")
     ] = False,
 ) -> None:
-    """Print the ends of the logs."""
+    """Print the last lines of the stack's logs."""
     folder = find_home(data) / "logs"
     paths = sorted(folder.glob(f"{part or '*'}.log"))
     if not paths:
-        raise NotRunning(f"There are no logs of {part or 'a stack'} in {folder}.", "Is it started?")
+        raise NotRunning(
+            f"There are no logs of {part or 'a stack'} in {folder}.",
+            "Start the stack with 'parley up --detach', or name its folder with --data.",
+        )
     offsets: dict[Path, int] = {}
     prints = print_json_line if as_json else print_named_line if len(paths) > 1 else print_line
     for path in paths:
@@ -56,19 +66,18 @@ def show_lines(path: Path, lines: list[str], prints: Callable[[str, str], None])
     """Print lines of a log."""
     for line in lines:
         prints(path.stem, line)
-    sys.stdout.flush()
 
 
 def print_line(_: str, line: str) -> None:
-    """Print a line of the only log."""
-    sys.stdout.write(f"{line}\n")
+    """Print a line as it is, where only one log is shown."""
+    put(line)
 
 
 def print_named_line(part: str, line: str) -> None:
-    """Print a line with the part that wrote it."""
-    sys.stdout.write(f"{part}: {line}\n")
+    """Print a line after the name of the part that wrote it."""
+    put(f"{part}: {line}")
 
 
 def print_json_line(part: str, line: str) -> None:
-    """Print a line as an object."""
-    sys.stdout.write(json.dumps({"part": part, "line": line}) + "\n")
+    """Print a line and its part as a JSON object."""
+    put(json.dumps({"part": part, "line": line}))

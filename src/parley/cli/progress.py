@@ -1,4 +1,4 @@
-"""How a start is shown: spinners on a terminal, plain lines elsewhere."""
+"""Shows how far a start is: with spinners on a terminal, in plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from collections.abc import Iterator
 from typing import Self
 
-from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from parley.cli.terminal import console, safe, tell
 from parley.stack.progress import Progress
 
 
 class TerminalProgress(Progress):
-    """A line per step, with a spinner while it lasts. Used as a context manager."""
+    """Shows a line per step, with a spinner while it runs. Use it as a context manager."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self) -> None:
         self._bars = Bars(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeElapsedColumn(),
             console=console,
         )
@@ -34,39 +34,36 @@ class TerminalProgress(Progress):
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show a step while it lasts."""
+        """Show a step while it runs."""
         task = self._bars.add_task(name, total=1)
         yield
         self._bars.advance(task)
 
     def warn(self, words: str) -> None:
         """Print a sentence above the steps."""
-        self._bars.console.print(words, style="yellow", markup=False)
+        console.print(safe(words), style="yellow")
 
 
 class LineProgress(Progress):
-    """A line per finished step."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    """Prints a line per finished step."""
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Print how long a step took."""
         start = time.monotonic()
         yield
-        self._console.print(f"{name}: {time.monotonic() - start:.1f} s", markup=False)
+        tell(f"{name}: {time.monotonic() - start:.1f} s")
 
     def warn(self, words: str) -> None:
         """Print a sentence."""
-        self._console.print(words, markup=False)
+        tell(words)
 
 
 @contextlib.contextmanager
-def shown_progress(console: Console) -> Iterator[Progress]:
-    """Show a start on this console in the way that suits it."""
+def shown_progress() -> Iterator[Progress]:
+    """Show a start on stderr: with spinners if that is a terminal, else in lines."""
     if console.is_terminal:
-        with TerminalProgress(console) as progress:
+        with TerminalProgress() as progress:
             yield progress
     else:
-        yield LineProgress(console)
+        yield LineProgress()

@@ -1,41 +1,52 @@
-"""What rooms and people are called on the command line."""
+"""``parley rooms``: lists the rooms of the account."""
 
 from __future__ import annotations
 
-from uuid import UUID
+from pydantic_core import to_json
 
-from parley.errors import RoomNotFound
-from parley.sync.copy import Copy
-from parley.sync.shown import Room
-
-ALL_ROOMS = 1_000_000
-
-
-def name_of(copy: Copy, room: Room) -> str:
-    """What to call a room: its name, or the other person of a direct one."""
-    if room.name is not None:
-        return room.name
-    for member in copy.members(room.id):
-        if member.user_id != copy.me:
-            return person(copy, member.user_id)
-    return str(room.id)
+from parley.cli.account import DEFAULT_STORE, Account, can_fetch, run
+from parley.cli.names import ALL_ROOMS, name_of
+from parley.cli.options import AsJson, Email, Key, Password, StorePath, Url
+from parley.cli.terminal import on_one_line, put, tell
 
 
-def person(copy: Copy, user_id: UUID) -> str:
-    """What to call somebody."""
-    profile = copy.profile(user_id)
-    return str(user_id) if profile is None else profile.display_name
+def rooms(
+    *,
+    as_json: AsJson = False,
+    email: Email = None,
+    password: Password = None,
+    store: StorePath = DEFAULT_STORE,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """List the rooms of the account, with what is unread in them.
+
+    A direct room has the name of the other person. Pinned rooms come first, then those with the
+    newest messages. Counts end at 100. Without a network it lists the rooms of the local copy.
+    """
+    run(print_rooms(as_json, Account(url, key, email, password, store)))
 
 
-def find_room(copy: Copy, word: str) -> Room:
-    """The room with this id or name. Raises RoomNotFound, also when several have the name."""
-    try:
-        return copy.room(UUID(word))
-    except ValueError:
-        found = [each for each in copy.rooms(page_size=ALL_ROOMS) if name_of(copy, each) == word]
-    if len(found) != 1:
-        raise RoomNotFound(
-            f"{len(found) or 'No'} rooms are called {word!r}.",
-            "Name it by its id; 'parley tail --json' prints ids.",
-        )
-    return found[0]
+async def print_rooms(as_json: bool, account: Account) -> None:
+    """Print each room on a line: its id, its name, and how much is unread or a mention."""
+    async with account.chatting(live=False) as chat:
+        if not await can_fetch(chat):
+            tell(f"The server does not answer. These rooms are from the copy in {account.store}.")
+        for room in chat.rooms(page_size=ALL_ROOMS):
+            name = name_of(chat, room)
+            if as_json:
+                line = {
+                    "room_id": room.id,
+                    "name": name,
+                    "unread": room.unread,
+                    "mentions": room.mentions,
+                }
+                put(to_json(line).decode())
+            else:
+                counts = f"{room.unread} unread, {counted(room.mentions, 'mention')}"
+                put(on_one_line(f"{room.id} {name} · {counts}"))
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count with its word, in the plural where that is right."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -5,32 +5,30 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from parley.codegen.catalog import read_catalog
+from parley.cli.local_database import local_url
+from parley.cli.options import AsJson, Data, DbUrl
+from parley.cli.terminal import put, tell
+from parley.codegen.catalog import Catalog, read_catalog
 from parley.codegen.files import check as check_files
 from parley.codegen.files import write
 from parley.codegen.hints import Hints
 from parley.codegen.output import python_files, reference_files, skipped
-from parley.errors import NotRunning
+from parley.codegen.typescript import write_database, write_typescript
+from parley.codegen.vocabulary import Vocabulary
 from parley.inspection.advisors import without_password
-from parley.stack.binaries import node_modules
-from parley.stack.lite import find_node
-from parley.stack.lock import is_supervised
-from parley.stack.state import State, find_home
-
-words = Console(stderr=True, soft_wrap=True, highlight=False)
+from parley.node import supabase_cli
+from parley.stack.state import find_home
 
 
 @dataclass(frozen=True)
 class Generated:
-    """The files that there are now, those of them that changed, and what got no method and why."""
+    """All generated files, those that were written anew, and sentences about skipped functions."""
 
     files: list[str]
     written: list[str]
@@ -39,42 +37,63 @@ class Generated:
 
 def types(
     *,
-    db_url: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="Database; else the local stack.")
+    db_url: DbUrl = None,
+    schema: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Schema to read, also one of your own; chat when left out. May be repeated."
+        ),
     ] = None,
-    schema: Annotated[list[str] | None, typer.Option(help="Schema; repeat it for more.")] = None,
     role: Annotated[
-        str, typer.Option(help="Role whose rights decide on Insert and Update forms.")
+        str,
+        typer.Option(help="Role whose rights decide which tables get Insert and Update types."),
     ] = "authenticated",
     hints: Annotated[
-        Path | None, typer.Option(help="TOML file with what the catalog cannot know.")
+        Path | None,
+        typer.Option(
+            help="TOML file with facts that a database does not hold: which results are never null."
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder for models.py and api.py.")] = Path(),
-    docs: Annotated[Path | None, typer.Option(help="Folder for api.md and errors.md.")] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder in which models.py and api.py are written.")
+    ] = Path(),
+    docs: Annotated[
+        Path | None,
+        typer.Option(help="Folder in which api.md and errors.md are written; none when left out."),
+    ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 with a diff when one is stale.")
+        bool,
+        typer.Option(
+            "--check", help="Write nothing; print a diff and exit 1 when a file is out of date."
+        ),
     ] = False,
-    lang: Annotated[str, typer.Option(help="python; or typescript, to stdout.")] = "python",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    data: Annotated[Path | None, typer.Option(help="State folder of the local stack.")] = None,
+    lang: Annotated[
+        str,
+        typer.Option(help="python writes files; typescript prints one for supabase-js to stdout."),
+    ] = "python",
+    as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
-    """Generate typed clients from the catalog of a database."""
+    """Generate typed clients from the schema of a database.
+
+    It reads the tables and functions of the schema chat, or of the schemas named with --schema.
+    """
     url = db_url or local_url(find_home(data))
     schemas = tuple(schema or ["chat"])
     if lang == "typescript":
-        raise typer.Exit(print_typescript(url, schemas))
+        raise typer.Exit(print_typescript(url, schemas, role, hints))
     if lang != "python":
-        raise typer.BadParameter("python or typescript", param_hint="--lang")
+        raise typer.BadParameter("choose python or typescript", param_hint="--lang")
     generated = generate(
         url, schemas, role=role, hints_file=hints, output=output, docs=docs, only_check=check
     )
     if as_json:
-        sys.stdout.write(json.dumps(asdict(generated)) + "\n")
+        put(json.dumps(asdict(generated)))
     else:
         for sentence in generated.skipped:
-            words.print(sentence, markup=False)
+            tell(sentence)
         for path in generated.written:
-            words.print(f"Wrote {path}.", markup=False)
+            tell(f"Wrote {path}.")
 
 
 def generate(
@@ -88,9 +107,7 @@ def generate(
     only_check: bool = False,
 ) -> Generated:
     """Write or check the files. Raises CatalogUnreadable, TypesStale."""
-    catalog = read_catalog(url, schemas, role)
-    hints = Hints.load(hints_file) if hints_file else Hints()
-    hints.check(catalog)
+    catalog, hints = read(url, schemas, role, hints_file)
     files = python_files(catalog, hints, output)
     if docs is not None:
         files |= reference_files(catalog, hints, docs)
@@ -100,24 +117,34 @@ def generate(
     return Generated([str(path) for path in files], written, skipped(catalog))
 
 
-def local_url(home: Path) -> str:
-    """Return the URL of the running local stack. Raises NotRunning."""
-    state = State.load(home)
-    if state is None or not is_supervised(home):
-        raise NotRunning(
-            f"No stack runs from {home}.", "Start one with 'parley up --detach', or give --db-url."
-        )
-    return state.db_url
+def read(
+    url: str, schemas: tuple[str, ...], role: str, hints_file: Path | None
+) -> tuple[Catalog, Hints]:
+    """Read what types are made of. Raises CatalogUnreadable."""
+    catalog = read_catalog(url, schemas, role)
+    hints = Hints.load(hints_file) if hints_file else Hints()
+    hints.check(catalog)
+    return catalog, hints
 
 
-def print_typescript(url: str, schemas: tuple[str, ...]) -> int:
-    """Let the Supabase CLI print its types and return its exit code."""
+def print_typescript(url: str, schemas: tuple[str, ...], role: str, hints_file: Path | None) -> int:
+    """Print the Supabase CLI's types and those of the functions; return the CLI's exit code.
+
+    Raises CatalogUnreadable.
+    """
+    vocabulary = Vocabulary(*read(url, schemas, role, hints_file))
     remote, password = without_password(url)
     command = [
-        find_node(),
-        str(node_modules() / "supabase" / "dist" / "supabase.js"),
+        *supabase_cli(),
         *("gen", "types", "--lang", "typescript", f"--remote={remote}"),
         *(word for schema in schemas for word in ("--schema", schema)),
     ]
     environment = {**os.environ, "PGPASSWORD": password}
-    return subprocess.run(command, stdout=sys.stdout, env=environment, check=False).returncode
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode == 0:
+        put("\n".join([done.stdout, write_typescript(vocabulary), write_database(vocabulary)]))
+        for sentence in skipped(vocabulary.catalog):
+            tell(sentence)
+    if done.stderr:
+        tell(done.stderr.removesuffix("\n"))
+    return done.returncode

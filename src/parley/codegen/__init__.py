@@ -1,4 +1,4 @@
-"""Typed Python clients out of the catalog of a Supabase database.
+"""Typed Python clients, generated from the catalog of a Supabase database.
 
 ``catalog`` reads, ``names`` and ``values`` translate, ``models``, ``api`` and ``reference`` write,
 ``files`` compares with what is there.

@@ -32,7 +32,7 @@ from {models} import {names}
 
 @dataclass(frozen=True)
 class Colour:
-    """Async or sync: what differs between the twins."""
+    """The words that differ between the async and the sync client."""
 
     client: str
     calls: str
@@ -71,7 +71,7 @@ def write_api(vocabulary: Vocabulary, colour: Colour, models: str) -> str:
 
 
 def imported(vocabulary: Vocabulary) -> list[tuple[str, str]]:
-    """Return module and name of the shapes that are classes from elsewhere."""
+    """Return module and name of the shapes that are classes of other modules."""
     shapes = vocabulary.hints.shapes.values()
     return sorted({(module, name) for module, dot, name in map(split_path, shapes) if dot})
 
@@ -136,7 +136,8 @@ def method(
     listed = ", ".join(["self", *parameters])
     text = f"    {colour.define} {name}({listed}) -> {annotation}:\n"
     text += docstring(method_comment(function, given), 8)
-    call = f"{colour.wait}self._calls.call({function.name!r}, {{{sent}}}, {constant})"
+    verb = "call" if function.volatility == "v" else "read"
+    call = f"{colour.wait}self._calls.{verb}({function.name!r}, {{{sent}}}, {constant})"
     return f"{text}        {'' if annotation == 'None' else 'return '}{call}\n"
 
 
@@ -155,7 +156,7 @@ def parameter(vocabulary: Vocabulary, function: Function, argument: Argument, na
 def result(vocabulary: Vocabulary, function: Function) -> str:
     """Return the annotation of what a method returns.
 
-    A single result may be null, unless the comment has a section Returns that does not speak of it.
+    A single result may be null, unless the comment has a section Returns without the word null.
     """
     shape = vocabulary.hints.shapes.get(function.name)
     if function.outputs:
@@ -172,7 +173,7 @@ def result(vocabulary: Vocabulary, function: Function) -> str:
 
 
 def method_comment(function: Function, given: dict[str, str]) -> str:
-    """Return the docstring of a method: the comment, with classes instead of slugs."""
+    """Return the docstring of a method: the comment, with error classes instead of slugs."""
     comment = Comment.parse(function.comment)
     parts = [comment.summary or f"Call {function.name}."]
     if comment.text:

@@ -1,4 +1,4 @@
-"""What a database consists of, read once and kept as plain values."""
+"""The catalog of a database, read once and kept as plain values."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Function:
-    """A function; ``result`` is an oid, ``may_call`` says whether the role asked about may."""
+    """A function; ``result`` is an oid. ``may_call`` says whether the role may call it."""
 
     schema: str
     name: str
@@ -119,7 +119,7 @@ class Catalog:
 
 
 def read_catalog(url: str, schemas: tuple[str, ...], role: str = "authenticated") -> Catalog:
-    """Read the catalog at ``url``. ``role`` is whose rights decide what may be written.
+    """Read the catalog at ``url``. The rights of ``role`` decide which tables may be written.
 
     Raises CatalogUnreadable when the database cannot be reached or lacks a schema or the role.
     """

@@ -44,7 +44,7 @@ class Comment:
 
 
 def reflowed(text: str) -> str:
-    """Join the lines of each paragraph, so that they can be broken anew; lists stay as they are."""
+    """Join the lines of each paragraph, to be wrapped again later; lists stay as they are."""
     return "\n\n".join(
         paragraph if LIST.search(paragraph) else " ".join(paragraph.split())
         for paragraph in re.split(r"\n\s*\n", text)
@@ -52,7 +52,7 @@ def reflowed(text: str) -> str:
 
 
 def entries(section: str) -> dict[str, str]:
-    """Return the texts of ``name: text`` entries; deeper lines go on with the entry above."""
+    """Return the texts of ``name: text`` entries; deeper lines continue the entry above them."""
     found: dict[str, str] = {}
     name = ""
     for line in textwrap.dedent(section).strip().splitlines():

@@ -1,4 +1,4 @@
-"""Generated files: formatted by ruff, compared with what is there, written in one go."""
+"""Generated files: formatted by ruff, compared with the files on disk, and written together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARTIES = (
     *("--config", "lint.isort.known-first-party=['parley']"),
     *("--config", "lint.isort.known-third-party=['supabase']"),
 )
-"""Which imports go together, wherever this runs."""
+"""The order of imports, which must not depend on the folder this runs in."""
 
 
 def formatted(source: str) -> str:
@@ -27,15 +27,15 @@ def formatted(source: str) -> str:
     """
     if importlib.util.find_spec("ruff") is None:
         raise CatalogUnreadable(
-            "ruff is not installed, which formats what is generated.",
-            "Install it: pip install 'parley[types]'.",
+            "Generated code is formatted with ruff, and ruff is not installed.",
+            "Install it beside Parley: pip install 'parley-chat[types]'.",
         )
     fixed = run("check", "--fix-only", "--select", "F401,I", *PARTIES, source=source)
     return run("format", source=fixed)
 
 
 def run(*words: str, source: str) -> str:
-    """Run ruff over some source, away from folders that it could take for packages."""
+    """Run ruff over some source, in a folder of its own so that it finds no packages."""
     done = subprocess.run(
         [*COMMAND, words[0], *OPTIONS, *words[1:], "--stdin-filename", "generated.py", "-"],
         input=source,
@@ -48,7 +48,7 @@ def run(*words: str, source: str) -> str:
 
 
 def write(files: dict[Path, str]) -> list[Path]:
-    """Write the files that differ from what is there and return those."""
+    """Write the files that differ from those on disk, and return their paths."""
     changed = [path for path, text in files.items() if read(path) != text]
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)

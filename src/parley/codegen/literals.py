@@ -16,7 +16,7 @@ EXACTLY = re.compile(
 
 
 def allowed_texts(checks: tuple[str, ...]) -> list[str] | None:
-    """Return the texts that one of these constraints allows, None where none lists them.
+    """Return the texts that one of these constraints allows; None if no constraint lists texts.
 
     ``checks`` are definitions as pg_get_constraintdef prints them.
     """
@@ -30,7 +30,7 @@ def allowed_texts(checks: tuple[str, ...]) -> list[str] | None:
 
 
 def python_default(expression: str) -> str | None:
-    """Return a default as Python writes it, None for what only the database can work out.
+    """Return a default as Python writes it; None if only the database can compute it.
 
     Empty arrays become ``()``, so that they can be a default of Python too.
     """

@@ -57,7 +57,7 @@ def model_classes(vocabulary: Vocabulary) -> dict[str, str]:
 
 
 def looking_ahead(classes: dict[str, str]) -> list[str]:
-    """Return the classes that speak of one that comes after them."""
+    """Return the classes that refer to a class further down in the file."""
     names = list(classes)
     return [
         name
@@ -67,7 +67,7 @@ def looking_ahead(classes: dict[str, str]) -> list[str]:
 
 
 def forms(vocabulary: Vocabulary, relation: Relation) -> dict[str, str]:
-    """Return the classes of a relation: its row, and what the role may write of it."""
+    """Return the classes of a relation: its row, and the columns that the role may write."""
     fields = field_names(relation)
     classes = {vocabulary.form(relation, "Row"): row(vocabulary, relation, fields)}
     for form, writable in (
@@ -82,7 +82,7 @@ def forms(vocabulary: Vocabulary, relation: Relation) -> dict[str, str]:
 
 
 def row(vocabulary: Vocabulary, relation: Relation, fields: dict[str, str]) -> str:
-    """Return the class of what is read."""
+    """Return the class for rows that are read."""
     lines = [f"class {vocabulary.form(relation, 'Row')}(Row):\n"]
     lines.append(docstring(relation.comment or f"A row of {relation.name}.", 4))
     for column in relation.columns:
@@ -100,7 +100,7 @@ def written_form(
     columns: list[Column],
     fields: dict[str, str],
 ) -> str:
-    """Return the class of what is inserted or updated."""
+    """Return the class for rows that are inserted or updated."""
     purpose = "to insert into" if form == "Insert" else "to change in"
     lines = [f"class {vocabulary.form(relation, form)}(Form):\n"]
     lines.append(docstring(f"Columns {purpose} {relation.name}.", 4))

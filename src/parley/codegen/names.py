@@ -1,4 +1,4 @@
-"""Python names for SQL names: as close as Python allows, and never two for one."""
+"""Python names for SQL names: as close as Python allows, and different for different names."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ TYPES = frozenset(
     | {"Form", "Json", "Jsonable", "LEFT_OUT", "Literal", "Numeric", "Row", "Sequence"}
     | {"SyncCalls", "TypeAdapter", "TypeAlias", "UUID", "dt", "self"}
 )
-"""What generated files import; no class or column may take such a name."""
+"""Names that generated files import. No class or column may have one of them."""
 
 FIELDS = frozenset(name for name in dir(BaseModel) if not name.startswith("__")) | {"to_json"}
-"""What every model has already; a column of that name gets an underscore behind it."""
+"""Attributes that every model has. A column of that name gets an underscore at its end."""
 
 
 def pascal(name: str) -> str:
-    """Return a name for a class: room_members is RoomMembers, and what is mixed stays mixed."""
+    """Return a name for a class: room_members becomes RoomMembers; mixed case stays as it is."""
     words = [word for word in re.split(r"[\W_]+", name) if word]
     joined = "".join(word[0].upper() + word[1:] for word in words) or "Unnamed"
     return joined if joined.isidentifier() else f"N{joined}"
 
 
 def plain(name: str) -> str:
-    """Return a name for a variable: what Python does not take becomes an underscore."""
+    """Return a name for a variable; characters that Python does not allow become underscores."""
     cleaned = re.sub(r"\W", "_", name).lstrip("_") or "unnamed"
     if not cleaned.isidentifier():
         cleaned = f"n{cleaned}"
@@ -38,11 +38,11 @@ def plain(name: str) -> str:
 TYPE_BUILTINS = frozenset(
     name for name in dir(builtins) if isinstance(getattr(builtins, name), type)
 )
-"""Names such as int and list, which annotations need to keep their meaning."""
+"""Names such as int and list. Annotations use them, so they cannot be names of anything else."""
 
 
 class Namespace:
-    """Hands out names, each once; the second one to ask for a name gets it with a 2 behind."""
+    """Hands out each name once; a second request for a name gets it with a 2 at the end."""
 
     def __init__(self, taken: frozenset[str] = frozenset()) -> None:
         self._taken = set(taken)

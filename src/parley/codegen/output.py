@@ -1,4 +1,4 @@
-"""Everything that is generated, by the file it goes to."""
+"""The generated files, by path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a catalog: ``query("columns")`` is ``sql/columns.sql``."""
+"""The queries on a catalog: ``query("columns")`` returns ``sql/columns.sql``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Python type stands for which type of the database."""
+"""The Python type for each type of the database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READ = {
     "bytea": "Bytea",
     "void": "None",
 }
-"""Types of pg_catalog that are more than text in an answer; all others are str."""
+"""Types of pg_catalog that are not read as text; all others are str."""
 
 WRITTEN = {
     "Numeric": "Decimal",
@@ -34,7 +34,7 @@ WRITTEN = {
     "AwareDatetime": "dt.datetime",
     "Bytea": "bytes",
 }
-"""What an argument may be where it differs from what is read."""
+"""The types of arguments, where they differ from those of results."""
 
 UNSUPPORTED = frozenset({"record", "internal", "cstring", "unknown", "language_handler"})
 
@@ -60,7 +60,7 @@ class Vocabulary:
 
     @property
     def relations(self) -> list[Relation]:
-        """The relations that need a class: the tables, and what they and functions refer to."""
+        """The relations that need a class: tables, and what they and functions refer to."""
         return self._reachable
 
     def form(self, relation: Relation, form: str) -> str:
@@ -72,7 +72,7 @@ class Vocabulary:
         return self._function_rows[function.schema, function.name]
 
     def stem(self, schema: str, name: str) -> str:
-        """Return the class name of something, with its schema where that is needed."""
+        """Return the beginning of a class name, with the schema if two would be equal."""
         is_only = self.catalog.schemas == (schema,)
         return pascal(name) if is_only else f"{pascal(schema)}{pascal(name)}"
 
@@ -136,6 +136,8 @@ class Vocabulary:
         return None
 
     def _nullness(self, relation: Relation, column: Column) -> str:
+        if self.hints.is_null_in_answers(relation.name, column.name):
+            return " | None"
         is_known = (
             column.not_null
             or self.catalog.types[column.type].not_null

@@ -1,4 +1,4 @@
-"""``python -m parley.demo``: what scripts/demo runs once everything is installed."""
+"""``python -m parley.demo``: scripts/demo runs it once everything is installed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from typing import Annotated, Any
 
 import typer
 from rich.cells import set_cell_size
-from rich.console import Console
 
 from parley.cli.progress import shown_progress
+from parley.cli.terminal import guard_terminal, on_one_line, put, tell
 from parley.demo.check import Verdict, check_room, lowered_fanout_limit
 from parley.demo.conversation import LINES, Delivery, converse, describe
-from parley.demo.person import PASSWORD, Person
+from parley.demo.person import Person
+from parley.demo.picture import arrives, send_picture
 from parley.errors import NotRunning, ParleyError
 from parley.stack import Stack, Status
 from parley.stack.control import remove
 from parley.stack.migrations import run_seeds
+from parley.stack.page import DEMO_PASSWORD
 from parley.stack.state import State, find_home
 
 INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-words = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -48,8 +49,8 @@ def demo(
 ) -> None:
     """Start the stack, let Ann and Bob talk over real sockets, and stay until Ctrl-C.
 
-    With --check it exits 0 only if every message arrived once and in order, and somebody who was
-    removed heard nothing more, in a small room and in a large one.
+    With --check it exits 0 only if every message arrived once and in order, and a person who was
+    removed received nothing more, in a small room and in a large one.
     """
     if check and (data, port, db_port) != (None, None, None):
         raise typer.BadParameter("--check has a folder and ports of its own.")
@@ -82,15 +83,17 @@ async def show(data: Path | None, port: int | None, db_port: int | None) -> int:
         async with signed_in(status, "Ann", "Bob") as (ann, bob):
             room = await ann.api.open_direct(bob.id)
             deliveries = await converse((ann, bob), room.id, LINES, show_line)
-        sys.stdout.write(f"\n{describe(deliveries)}\n{introduction(status, data)}")
-        sys.stdout.flush()
+            path = await send_picture(ann, room.id)
+            if await arrives(bob, room.id):
+                put(f"  Ann  sent a picture, and Bob has fetched it: {path.split('/')[-1]}")
+        put(f"\n{describe(deliveries)}\n{introduction(status, data)}")
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
     return 0
 
 
 async def prove() -> int:
-    """Look at a small and a large room, on a stack of its own that is deleted afterwards."""
+    """Check a small and a large room, on a stack of its own that is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="parley-demo-") as folder:
         home = Path(folder)
         try:
@@ -100,14 +103,14 @@ async def prove() -> int:
             await remove(home)
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     deliveries = [each for verdict in verdicts for each in verdict.deliveries]
-    sys.stdout.write(f"\n{describe(deliveries)}\n")
+    put(f"\n{describe(deliveries)}")
     for problem in problems:
-        sys.stderr.write(f"{problem}\n")
-    sys.stdout.write(
-        "Something is wrong.\n"
+        tell(problem)
+    put(
+        "Something is wrong."
         if problems
-        else "Everything arrived once and in order, "
-        "and nothing reached Cat after she was removed.\n"
+        else "Everything arrived once and in order, a picture too, "
+        "and nothing reached Cat after she was removed."
     )
     return 1 if problems else 0
 
@@ -115,10 +118,10 @@ async def prove() -> int:
 async def check_rooms(status: Status) -> list[Verdict]:
     """Check a small room, then one that counts as large."""
     async with signed_in(status, "Ann", "Bob", "Cat") as (ann, bob, cat):
-        sys.stdout.write("A small room:\n")
+        put("A small room:")
         small = await check_room(ann, bob, cat, "Small", show_line)
         async with lowered_fanout_limit(status.db_url):
-            sys.stdout.write("\nA large room:\n")
+            put("\nA large room:")
             large = await check_room(ann, bob, cat, "Large", show_line)
     return [small, large]
 
@@ -126,7 +129,7 @@ async def check_rooms(status: Status) -> list[Verdict]:
 @contextlib.asynccontextmanager
 async def seeded_stack(home: Path, port: int | None, db_port: int | None) -> AsyncIterator[Status]:
     """Run a stack with the people of supabase/seed.sql in it. Raises StackError."""
-    with shown_progress(words) as progress:
+    with shown_progress() as progress:
         stack = Stack(home, port=port, db_port=db_port, progress=progress)
         status = await stack.up()
     try:
@@ -141,7 +144,7 @@ async def seeded_stack(home: Path, port: int | None, db_port: int | None) -> Asy
 
 @contextlib.asynccontextmanager
 async def signed_in(status: Status, *names: str) -> AsyncIterator[list[Person]]:
-    """Sign people in; each hears what is sent to them alone."""
+    """Sign people in; each listens to their own user topic."""
     people: list[Person] = []
     try:
         for name in names:
@@ -155,22 +158,26 @@ async def signed_in(status: Status, *names: str) -> AsyncIterator[list[Person]]:
 
 
 def show_line(delivery: Delivery) -> None:
-    """Print what was said and how long it took."""
+    """Print a message and how long it took to arrive."""
     took = "did not arrive" if delivery.took_ms is None else f"{delivery.took_ms:4.0f} ms"
-    sys.stdout.write(f"  {delivery.sender}  {set_cell_size(delivery.body, 80)}{took}\n")
-    sys.stdout.flush()
+    put(on_one_line(f"  {delivery.sender}  {set_cell_size(delivery.body, 80)}{took}"))
 
 
 def introduction(status: Status, data: Path | None) -> str:
     """Return urls, keys and what to try next."""
     option = f" --data {data}" if data else ""
     return f"""
+See it: open these two side by side, and write.
+  {status.api_url}/?as=ann
+  {status.api_url}/?as=bob
+
 API               {status.api_url}
 Database          {status.db_url}
 Publishable key   {status.publishable_key}
 Secret key        {status.secret_key}
 
-Ann, Bob, Cat and Dan sign in as ann@parley.example and so on, with {PASSWORD!r}. Dan is in no room.
+Ann, Bob, Cat and Dan sign in as ann@parley.example and so on, with {DEMO_PASSWORD!r}.
+Dan is in no room.
 
 Try next, in another terminal:
   export SUPABASE_URL={status.api_url} SUPABASE_KEY={status.publishable_key}
@@ -178,16 +185,16 @@ Try next, in another terminal:
   .venv/bin/parley status{option}         urls, keys and the health of each part
   .venv/bin/parley logs -f{option}        what each part says
 
-Ctrl-C stops everything; the data stays until 'parley reset{option}'.
-"""
+Ctrl-C stops everything; the data stays until 'parley reset{option}'."""
 
 
 def main() -> None:
     """Run the command line. An expected failure prints its detail, then its hint."""
+    guard_terminal()
     try:
         app()
     except ParleyError as error:
-        sys.stderr.write(f"{error.detail}\n{error.hint}\n")
+        tell(f"{error.detail}\n{error.hint}")
         sys.exit(1)
 
 

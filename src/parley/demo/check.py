@@ -1,4 +1,4 @@
-"""The proof behind ``--check``: everything arrives once and in order, and removal is removal."""
+"""The proof behind ``--check``: what is sent arrives once, in order, and not after a removal."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from parley.demo.conversation import (
     deliver,
 )
 from parley.demo.person import Person
+from parley.demo.picture import check_picture, check_removed
 
 PACED_MESSAGES = 50
 PER_SECOND = 20.0
@@ -26,7 +27,7 @@ LOWERED_LIMIT = 2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one room showed: the deliveries, and a sentence for everything that was wrong."""
+    """The result for one room: its deliveries, and a sentence for each thing that was wrong."""
 
     deliveries: list[Delivery]
     problems: list[str]
@@ -49,10 +50,10 @@ async def lowered_fanout_limit(db_url: str) -> AsyncIterator[None]:
 async def check_room(
     ann: Person, bob: Person, cat: Person, name: str, show: Callable[[Delivery], None]
 ) -> Verdict:
-    """Let Ann, Bob and Cat talk in a new room, remove Cat, and look at what everybody heard."""
+    """Let Ann, Bob and Cat talk in a new room, remove Cat, and check what each of them received."""
     room = await ann.api.create_room(name, member_ids=[bob.id, cat.id])
     room_id, is_large, epoch = room.id, room.is_large, room.epoch
-    # Small rooms speak to the people themselves; a large one has a topic of its own.
+    # Steps of a small room go to its members' user topics; a large room has a topic of its own.
     for person in (ann, bob) if is_large else ():
         await person.listen(f"room:{room_id}:{epoch}")
     await bob.listen(f"live:{room_id}:{epoch}")
@@ -62,6 +63,7 @@ async def check_room(
     deliveries = await converse((ann, bob), room_id, LINES, show)
     deliveries += await chatter((ann, bob), room_id, PACED_MESSAGES, PER_SECOND)
     deliveries.append(await deliver(ann, cat, room_id, "Cat, can you hear us?"))
+    pictures = await check_picture(ann, bob, cat, room_id)
     await bob.broadcast(f"live:{room_id}:{epoch}", "typing")
     typing = await cat.hears(lambda each: each.topic == f"live:{room_id}:{epoch}")
 
@@ -76,6 +78,7 @@ async def check_room(
     await ann.hears(lambda each: each.topic == f"live:{room_id}:{epoch}")
 
     problems = [] if typing else ["Cat did not hear that Bob was typing while she was in the room."]
+    problems += pictures + await check_removed(bob, cat, room_id)
     problems += await late_arrivals(ann, cat, room_id, removal)
     problems += lost_messages(deliveries)
     head = (await ann.api.list_messages(room_id, page_size=1))[-1].rev
@@ -85,9 +88,9 @@ async def check_room(
 
 
 async def late_arrivals(ann: Person, cat: Person, room_id: UUID, removal: int) -> list[str]:
-    """Say what Cat heard of a room above her removal, over the sockets she had open by then.
+    """List what Cat received of a room after her removal, over the sockets that she had open.
 
-    A direct message that comes down the same socket afterwards shows that nothing is on its way.
+    A direct message that arrives on the same socket later shows that nothing is still on its way.
     """
     await cat.listen_to_self()
     direct = await ann.api.open_direct(cat.id)
@@ -104,7 +107,7 @@ async def late_arrivals(ann: Person, cat: Person, room_id: UUID, removal: int) -
 
 
 def lost_messages(deliveries: Sequence[Delivery]) -> list[str]:
-    """Say which messages did not arrive."""
+    """List the messages that did not arrive."""
     return [
         f"Message {each.seq} from {each.sender} did not reach {each.listener}."
         for each in deliveries
@@ -113,7 +116,7 @@ def lost_messages(deliveries: Sequence[Delivery]) -> list[str]:
 
 
 def disorder(person: Person, room_id: UUID, head: int) -> list[str]:
-    """Say where the steps that somebody heard of a room repeat, do not join or end too early."""
+    """List where the steps of a room that a person received repeat, leave a gap or end early."""
     problems = []
     seen: set[tuple[str, int]] = set()
     at: int | None = None

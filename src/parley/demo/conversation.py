@@ -63,7 +63,7 @@ async def converse(
     lines: Sequence[tuple[str, str]],
     show: Callable[[Delivery], None],
 ) -> list[Delivery]:
-    """Let two people say lines, each once the one before has arrived."""
+    """Let two people send lines in turn; each waits until the line before has arrived."""
     ann, bob = people
     deliveries = []
     for name, body in lines:

@@ -1,4 +1,4 @@
-"""One person of the demo: signed in with supabase-py, hearing what her topics carry."""
+"""One person of the demo: signed in with supabase-py, and subscribed to her topics."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from realtime import AsyncRealtimeChannel, RealtimeChannelOptions, RealtimeSubscribeStates
+from storage3.exceptions import StorageApiError
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from parley.api import ChatApi
 from parley.errors import PartFailed
 from parley.events import RoomStep
 from parley.models import MessagesRow
+from parley.stack.page import DEMO_PASSWORD
 
-PASSWORD = "parley-demo"  # noqa: S105
 PRIVATE: RealtimeChannelOptions = {"config": {"private": True, "broadcast": None, "presence": None}}
+BUCKET = "chat-attachments"
 PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something heard: ``at`` is ``time.perf_counter`` at that moment.
+    """An event that arrived; ``at`` is ``time.perf_counter`` at that moment.
 
-    ``payload`` is as it came: on live topics clients say what they like.
+    ``payload`` is not checked: on live topics clients send anything they like.
     """
 
     topic: str
@@ -45,7 +47,7 @@ class Event:
 
 
 class Person:
-    """Somebody signed in: ``api`` acts for them, ``heard`` has the events of all topics."""
+    """A person who is signed in: ``api`` acts for them, ``heard`` has the events of all topics."""
 
     def __init__(self, name: str, id: UUID, client: AsyncClient) -> None:  # noqa: A002
         self.name = name
@@ -61,7 +63,7 @@ class Person:
         """Sign in somebody of supabase/seed.sql. ``url`` and ``key`` are the front door's."""
         client = await acreate_client(url, key, AsyncClientOptions(schema="chat"))
         answer = await client.auth.sign_in_with_password(
-            {"email": f"{name.lower()}@parley.example", "password": PASSWORD}
+            {"email": f"{name.lower()}@parley.example", "password": DEMO_PASSWORD}
         )
         if answer.user is None or answer.session is None:
             raise PartFailed(f"{name} could not sign in.", "Read 'parley logs lite'.")
@@ -75,6 +77,18 @@ class Person:
     async def say(self, room_id: UUID, body: str) -> MessagesRow:
         """Send a message. Raises ParleyError with its slug's class."""
         return await self.api.send_message(room_id, body, uuid4())
+
+    async def upload(self, path: str, content: bytes, mime_type: str) -> None:
+        """Put a file into the bucket of attachments. Raises storage3's StorageApiError."""
+        bucket = self._client.storage.from_(BUCKET)
+        await bucket.upload(path, content, {"content-type": mime_type})
+
+    async def download(self, path: str) -> bytes | None:
+        """Fetch a file of a room; None when it is refused, or not there."""
+        try:
+            return await self._client.storage.from_(BUCKET).download(path)
+        except StorageApiError:
+            return None
 
     async def listen(self, topic: str) -> None:
         """Join a private topic and hear its events from now on. Raises PartFailed."""
@@ -90,7 +104,7 @@ class Person:
         await channel.subscribe(lambda state, error: outcome.append((state, error)))
         state, error = outcome[-1]
         if state is not RealtimeSubscribeStates.SUBSCRIBED:
-            # Left alone, the client tries again for ever.
+            # Without this, the client would try again for ever.
             await self._client.remove_channel(channel)
             raise PartFailed(
                 f"{self.name} could not join {topic}: {error or state.value}.",
@@ -111,7 +125,7 @@ class Person:
         return next(head.epoch for head in heads.rooms if head.room_id == room_id)
 
     async def broadcast(self, topic: str, name: str) -> None:
-        """Send an event that nobody stores, on a live topic."""
+        """Send an event that is not stored, on a live topic."""
         await self._channels[topic].send_broadcast(name, {"user_id": str(self.id)})
 
     async def hears(

@@ -1,7 +1,8 @@
-"""Reads JSONL files whole before anything is written, and names every bad line."""
+"""Reads JSONL files whole before anything is written, and names every line that is no message."""
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -9,10 +10,9 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from parley.errors import ImportRefused
+from parley.importing.fault import Fault
 from parley.importing.line import Line
-from parley.seeding.report import Report
-
-SHOWN = 20
+from parley.report import Report
 
 
 @dataclass
@@ -21,17 +21,27 @@ class ImportedRoom:
 
     id: UUID
     name: str = ""
+    named_at: str = ""
     lines: list[tuple[str, Line]] = field(default_factory=list)
+
+    def add(self, where: str, line: Line) -> None:
+        """Take a line. The first one that names the room is where its name is from."""
+        if not self.name and (line.room_name or not self.lines):
+            self.name, self.named_at = line.room_name, where
+        self.lines.append((where, line))
 
     def in_order(self) -> list[tuple[str, Line]]:
         """Return the lines in the order of time; those of one moment as they stand."""
         return sorted(self.lines, key=lambda entry: entry[1].sent_at)
 
 
-def read_files(paths: list[Path], report: Report) -> list[ImportedRoom]:
-    """Return the rooms of some files, by id. Raises ImportRefused with the bad lines."""
+def read_files(paths: list[Path], report: Report) -> tuple[list[ImportedRoom], list[Fault]]:
+    """Return the rooms of some files, by id, and the lines that cannot be used.
+
+    Raises ImportRefused when a file cannot be read at all.
+    """
     rooms: dict[UUID, ImportedRoom] = {}
-    faults: list[str] = []
+    faults: list[Fault] = []
     for path in paths:
         texts = read_lines(path)
         for number, text in enumerate(texts, 1):
@@ -39,57 +49,59 @@ def read_files(paths: list[Path], report: Report) -> list[ImportedRoom]:
                 report(f"Read {path.name}", number, len(texts))
             if not text.strip():
                 continue
+            where = f"{path}:{number}"
             try:
                 line = Line.model_validate_json(text)
             except ValidationError as error:
-                faults.append(f"{path}:{number}: {explain(error)}")
+                faults.append(Fault(where, explain(error)))
                 continue
-            room = rooms.setdefault(line.room_id, ImportedRoom(line.room_id))
-            room.name = room.name or line.room_name
-            room.lines.append((f"{path}:{number}", line))
+            if holds_nul(line.model_dump(mode="json")):
+                faults.append(Fault(where, "Postgres cannot keep the character NUL."))
+                continue
+            rooms.setdefault(line.room_id, ImportedRoom(line.room_id)).add(where, line)
     for room in rooms.values():
-        faults += faults_of(room)
-    if faults:
-        raise ImportRefused(
-            "\n".join(faults[:SHOWN])
-            + (f"\nand {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""),
-            "Nothing was imported. Correct these lines, then import again.",
-        )
-    return [rooms[room_id] for room_id in sorted(rooms)]
+        faults += drop_doubles(room)
+    return [rooms[room_id] for room_id in sorted(rooms)], faults
 
 
 def names_in(rooms: list[ImportedRoom]) -> dict[UUID, str]:
-    """Return what people are called; one line that says it is enough."""
+    """Return the names of people; a name has to stand in one line only.
+
+    It goes along with all of their messages, so it is no longer than what the database reads of it.
+    """
     names: dict[UUID, str] = {}
     for room in rooms:
         for _, line in room.lines:
-            names[line.sender_id] = names.get(line.sender_id) or line.sender_name
+            names[line.sender_id] = names.get(line.sender_id) or line.sender_name[:1000]
     return names
 
 
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a file. Raises ImportRefused."""
+def read_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file, without the byte order marks that Windows writes.
+
+    Raises ImportRefused.
+    """
     try:
-        return path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        return [line.removeprefix(BOM_UTF8) for line in path.read_bytes().split(b"\n")]
+    except OSError as error:
         raise ImportRefused(
             f"{path} cannot be read: {error}.", "An import is a JSONL file in UTF-8."
         ) from error
 
 
-def faults_of(room: ImportedRoom) -> list[str]:
-    """Say what does not go together in a room."""
-    faults, seen = [], set()
-    for where, line in room.in_order():
-        if line.id in seen:
-            faults.append(f"{where}: id: there is another message {line.id} in the room")
-        if line.reply_to is not None and line.reply_to not in seen:
-            faults.append(f"{where}: reply_to: there is no earlier message {line.reply_to}")
-        if holds_nul(line.model_dump(mode="json")):
-            faults.append(f"{where}: Postgres cannot keep the character NUL")
-        if not line.body.strip() and not line.attachments:
-            faults.append(f"{where}: body: it is empty and there is no attachment")
-        seen.add(line.id)
+def drop_doubles(room: ImportedRoom) -> list[Fault]:
+    """Take the second message of one id out of a room.
+
+    For the database it is the first one, imported again.
+    """
+    faults, seen, kept = [], set(), []
+    for where, line in room.lines:
+        if line.client_id in seen:
+            faults.append(Fault(where, f"id: There is another message {line.id} in the room."))
+        else:
+            kept.append((where, line))
+        seen.add(line.client_id)
+    room.lines = kept
     return faults
 
 
@@ -106,4 +118,5 @@ def explain(error: ValidationError) -> str:
     """Return the first thing that is wrong with a line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(word) for word in first["loc"])
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
+    said = str(first["msg"]).replace(" at line 1 column ", " at column ")
+    return f"{place}: {said}." if place else f"{said}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -15,19 +14,22 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class Line(BaseModel):
-    """A message. ``sent_at`` has a zone; ``reply_to`` is the ``id`` of an earlier one."""
+    """A message. ``sent_at`` has a zone; ``reply_to`` is the ``id`` of an earlier one.
+
+    Only the form of a line is checked here. The database checks the content of the message.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Key
     room: Key
-    room_name: str = Field(default="", max_length=120)
+    room_name: str = ""
     sender: Key
-    sender_name: str = Field(default="", max_length=80)
+    sender_name: str = ""
     sent_at: AwareDatetime
-    body: Annotated[str, StringConstraints(max_length=8000)]
+    body: str
     reply_to: Key | None = None
-    attachments: list[dict[str, JsonValue]] = Field(default_factory=list, max_length=30)
+    attachments: JsonValue = Field(default_factory=list)
 
     @property
     def room_id(self) -> UUID:
@@ -45,16 +47,16 @@ class Line(BaseModel):
         return as_uuid("message", f"{self.room}/{self.id}")
 
     def to_item(self, sender_name: str) -> dict[str, JsonValue]:
-        """Return what ``import_messages`` takes, with what the sender is called anywhere."""
+        """Return an item for ``import_messages``, with the name of the sender from any line."""
         reply_to = self.reply_to and str(as_uuid("message", f"{self.room}/{self.reply_to}"))
         return {
             "client_id": str(self.client_id),
             "sender_id": str(self.sender_id),
             "sender_name": sender_name,
             "body": self.body,
-            "created_at": self.sent_at.astimezone(dt.UTC).isoformat(),
+            "created_at": self.sent_at.isoformat(),
             "reply_to": reply_to,
-            "attachments": list(self.attachments),
+            "attachments": self.attachments,
         }
 
 

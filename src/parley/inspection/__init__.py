@@ -1,7 +1,8 @@
-"""Looks at a database, hosted or local, and says where it is not as the migrations promise."""
+"""The checks of ``parley doctor``: where a database or a project differs from its release."""
 
 from __future__ import annotations
 
 from parley.inspection.database import inspect_database
+from parley.inspection.version import describe_project
 
-__all__ = ["inspect_database"]
+__all__ = ["describe_project", "inspect_database"]

@@ -1,4 +1,4 @@
-"""What a database says about itself, read once."""
+"""Facts about a database, read in one query each."""
 
 from __future__ import annotations
 
@@ -14,51 +14,44 @@ from parley.inspection.queries import query
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One look. ``exposed`` is empty where the API is not told by the database."""
+    """The facts that most checks need. ``exposed`` is empty if the database does not set it."""
 
     version: str
     now: dt.datetime
     is_installed: bool
-    missing_extensions: list[str]
     exposed: list[str]
-    functions: list[str]
     missing_partitions: list[str]
+    may_delete_broadcasts: bool
     has_history: bool
     has_cron: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A scheduled job of ours and its last run."""
+    """A job in pg_cron that calls Parley's maintenance, and how its last run ended."""
 
-    name: str | None
+    name: str
     is_active: bool
     has_failed: bool
     said: str
 
 
 def read_facts(connection: psycopg.Connection[Any]) -> Facts:
-    """Look at a database."""
+    """Read the facts of a database."""
     with connection.cursor(row_factory=class_row(Facts)) as cursor:
         facts = cursor.execute(query("facts")).fetchone()
     if facts is None:
-        raise psycopg.DataError("no answer to the question for facts")
+        raise psycopg.DataError("The database did not answer the query for facts.")
     return facts
 
 
-def read_history(connection: psycopg.Connection[Any]) -> set[str]:
-    """Return the versions of the applied migrations."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return set(cursor.execute(query("history")).fetchall())
-
-
 def read_jobs(connection: psycopg.Connection[Any]) -> list[Job]:
-    """Return the jobs of pg_cron that call Parley."""
+    """Return the jobs of pg_cron that call Parley's maintenance."""
     with connection.cursor(row_factory=class_row(Job)) as cursor:
         return cursor.execute(query("jobs")).fetchall()
 
 
 def count_left_rooms(connection: psycopg.Connection[Any]) -> int:
-    """Count the closed accounts that are still in rooms after an hour."""
+    """Count the closed accounts that are still in rooms or tenants after an hour."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(cursor.execute(query("left_rooms")).fetchone() or 0)

@@ -1,4 +1,4 @@
-"""What is asked of a database here: ``query("facts")`` is ``sql/facts.sql``."""
+"""The queries of inspection: ``query("facts")`` returns ``sql/facts.sql``."""
 
 from __future__ import annotations
 

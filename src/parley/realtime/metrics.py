@@ -1,4 +1,4 @@
-"""What a server counts, in Prometheus text at `/realtime/v1/metrics`."""
+"""The server's metrics, served as Prometheus text at `/realtime/v1/metrics`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 
 class Metrics:
-    """The metrics of one server, in a registry of their own."""
+    """The metrics of one server, in a registry of its own."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()

@@ -1,10 +1,11 @@
-"""Realtime over plain HTTP: broadcasts in batches and one by one, ping, metrics.
+"""The HTTP endpoints: broadcasts in batches and one by one, ping, metrics.
 
-Status codes and bodies: REALTIME 2.2 and 2.3.
+Status codes and bodies are listed in docs/realtime-protocol.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
@@ -12,17 +13,20 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from parley.realtime.authorize import Caller, ProbeError, x_headers
-from parley.realtime.context import Context
-from parley.realtime.limits import TICK_S, TICKS
-from parley.realtime.messages import PREFIX, Json, Message, UserMessage
-from parley.realtime.serializer import FrameError, dumps, loads
-from parley.realtime.tokens import TokenError
+from parley.realtime.authorization.rights import Caller, x_headers
+from parley.realtime.authorization.tokens import TokenError
+from parley.realtime.channel.context import Context
+from parley.realtime.database.errors import ProbeError
+from parley.realtime.protocol.messages import PREFIX, Json, Message, UserMessage
+from parley.realtime.protocol.serializer import FrameError, dumps, loads
+from parley.realtime.rate_counters import TICK_S, TICKS
 
 Endpoint: TypeAlias = Callable[[web.Request, Context], Awaitable[web.Response]]
 
 BLANK, INVALID = "can't be blank", "is invalid"
 TOO_LARGE = "Payload size exceeds tenant limit"
+BODY_S = 60.0
+"""How long the body of a request may take."""
 JSON_TYPE, BYTES_TYPE = "application/json", "application/octet-stream"
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -45,7 +49,7 @@ def add_routes(app: web.Application, context: Context, prefixes: Iterable[str]) 
 
 
 class AnswerError(Exception):
-    """A request that is not accepted, with the answer it gets."""
+    """The request is refused, with this status and body."""
 
     def __init__(self, status: int, body: Json) -> None:
         super().__init__(status)
@@ -54,7 +58,7 @@ class AnswerError(Exception):
 
 
 async def batch(request: web.Request, context: Context) -> web.Response:
-    """Broadcast ``{"messages": [...]}``. What the caller may not send is left out silently."""
+    """Broadcast ``{"messages": [...]}``. Messages that the caller may not send are left out."""
     caller = _caller(request, context)
     body = _json(await _read(request, context))
     messages = body.get("messages") if isinstance(body, dict) else None
@@ -78,11 +82,11 @@ async def batch(request: web.Request, context: Context) -> web.Response:
 
 
 async def single(request: web.Request, context: Context) -> web.Response:
-    """Broadcast the body as the payload of one event: JSON, or bytes."""
+    """Broadcast one event. The body is its payload, JSON or bytes."""
     caller = _caller(request, context)
     content_type = request.content_type if "Content-Type" in request.headers else JSON_TYPE
     if content_type not in (JSON_TYPE, BYTES_TYPE):
-        text = f"Unsupported content type, use {JSON_TYPE} or {BYTES_TYPE}"
+        text = f"Unsupported Media Type. Use {JSON_TYPE} or {BYTES_TYPE}"
         raise AnswerError(415, {"error": text})
     body, is_json = await _read(request, context), content_type == JSON_TYPE
     if is_json:
@@ -103,12 +107,12 @@ async def single(request: web.Request, context: Context) -> web.Response:
 
 
 async def ping(_request: web.Request, _context: Context) -> web.Response:
-    """Say that the server lives."""
+    """Answer that the server is running."""
     return web.json_response({"message": "Success"}, headers=CORS)
 
 
 async def metrics(_request: web.Request, context: Context) -> web.Response:
-    """The server's metrics, with the WAL's lag as it is now."""
+    """The server's metrics. How far reading the WAL lags behind is measured at this moment."""
     lag = await context.wal.lag()
     context.metrics.lag.set(float("nan") if lag is None else lag)
     return web.Response(
@@ -134,7 +138,7 @@ def _bound(
 
 
 def _caller(request: web.Request, context: Context) -> Caller:
-    """Who sends, by ``Authorization: Bearer`` or else the API key."""
+    """The sender, from ``Authorization: Bearer`` or else from the API key."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     key = bearer if scheme.lower() == "bearer" else ""
     token = context.tokens.resolve(key or request.headers.get("apikey", ""))
@@ -146,11 +150,14 @@ def _caller(request: web.Request, context: Context) -> Caller:
 
 
 async def _read(request: web.Request, context: Context) -> bytes:
-    """The body, up to what a frame may have; the application's own limit does not matter here."""
+    """The body, up to the size of a frame; aiohttp's own limit is not applied."""
     try:
-        return await request.clone(client_max_size=context.limits.frame_bytes).read()
+        async with asyncio.timeout(BODY_S):
+            return await request.clone(client_max_size=context.limits.frame_bytes).read()
     except web.HTTPRequestEntityTooLarge as error:
         raise AnswerError(413, {"message": "The body is too large"}) from error
+    except TimeoutError as error:
+        raise AnswerError(408, {"message": "The body comes too slowly"}) from error
 
 
 def _json(body: bytes) -> Json:
@@ -161,7 +168,7 @@ def _json(body: bytes) -> Json:
 
 
 async def _refused(context: Context, caller: Caller, topic: str) -> str | None:
-    """Return why a private topic may not be written to, or None; asked anew each time."""
+    """Return why the caller may not write to a private topic, or None. Nothing is cached."""
     try:
         with context.timed("write"):
             answers = await context.authorizer.writable(caller, topic, ["broadcast"])
@@ -171,7 +178,7 @@ async def _refused(context: Context, caller: Caller, topic: str) -> str | None:
 
 
 def _count(context: Context, count: int) -> None:
-    """Count messages against the rate, or refuse them."""
+    """Count messages; refuse them when the server's rate is used up."""
     meter = context.meters.events
     if meter.limit is not None:
         if meter.exceeded:
@@ -183,7 +190,7 @@ def _count(context: Context, count: int) -> None:
 
 
 def _errors(message: Json, context: Context) -> dict[str, list[str]]:
-    """What is wrong with one message of a batch; empty when nothing is."""
+    """The errors of one message of a batch, by field; empty for a valid message."""
     if not isinstance(message, dict):
         return {"topic": [BLANK], "event": [BLANK], "payload": [BLANK]}
     errors: dict[str, list[str]] = {}

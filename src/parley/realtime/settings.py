@@ -1,9 +1,14 @@
-"""How a Realtime server behaves: whom it trusts, what it limits, how much it loses.
+"""The settings of a Realtime server: its secret and keys, and its profile.
 
-Three profiles. ``plain`` limits nothing and loses nothing while it lives: for tests and daily work.
-``hosted`` has the limits and delays of a hosted project on the free plan. ``lossy`` is a bad day:
-the slot reconnects, what is committed meanwhile is gone, and a share of database events is dropped.
-Numbers: REALTIME 1.9 and 7, Realtime's `runtime.exs`.
+A profile says what the server limits and how many broadcasts from the database it loses:
+
+* ``plain`` loses nothing while it runs, and limits only what one client may take from the others.
+  It is for tests and daily work.
+* ``hosted`` has the limits and delays of a hosted project on the free plan.
+* ``lossy`` breaks its connection to the database every few seconds, loses what is committed
+  meanwhile, and drops a tenth of the rest. Test with it that your app catches up.
+
+docs/realtime-protocol.md lists the limits.
 """
 
 from __future__ import annotations
@@ -14,67 +19,77 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a client may do. None switches a limit off; times are seconds, sizes bytes."""
+    """The limits for clients. None switches a limit off; times are seconds, sizes bytes."""
 
     private_only: bool = False
-    """Refuse channels that are not private, as a project without public access does."""
+    """Refuse public channels, as a project does where *Allow public access* is off."""
     connections: int | None = None
     channels_per_connection: int | None = None
+    frames_per_second: float | None = None
+    """Frames from one client, on average; a client that sends more is told and cut off."""
     joins_per_second: float | None = None
     events_per_second: float | None = None
     presence_per_second: float | None = None
     presence_calls: int | None = None
-    """Calls of one channel within ``presence_window_s``."""
+    """Presence events that one channel may send within ``presence_window_s``."""
     presence_window_s: float = 30.0
     payload_bytes: int = 3_000 * 1000 + 500
     frame_bytes: int = 5_000_000
     """The largest frame a client may send; a larger one closes its socket (1009)."""
     unsent_bytes: int = 8_000_000
-    """What a slow client may leave unread before its socket is closed."""
+    """A client that leaves more than this unread has its socket closed (1013)."""
     idle_s: float = 60.0
-    """A socket from which no frame came for so long is closed."""
+    """A socket that sends no frame for this time is closed."""
     channelless_s: float | None = None
-    """A socket without a channel for so long is closed."""
+    """A socket that has joined no channel for this time is closed."""
     connect_error_delay_s: float = 0.0
+    """How long a refused connection waits for its answer."""
     channel_error_delay_s: float = 0.0
+    """How long a refused join waits for its answer."""
     access_token_throttle_s: float = 0.0
+    """A channel's new tokens are held back for this time after the last one was applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """How rows are taken out of the WAL."""
+    """How the server reads the WAL, and what it loses on purpose."""
 
     permanent: bool = True
-    """Keep the slot over reconnects, so that nothing is lost meanwhile; else start anew."""
+    """Keep the slot over reconnects, so that nothing is lost; otherwise make a new slot."""
     on_first_join: bool = False
-    """Connect when the first channel is joined, and not before."""
+    """Connect when the first channel is joined instead of at the start."""
     ready_after_s: float = 0.0
-    """Events of the first so many seconds of each connection are dropped."""
+    """Drop the rows that arrive in this time after each connection."""
     reconnect_every_s: float | None = None
-    """Break the connection after a random time of this mean."""
+    """Break the connection after a random time with this mean."""
     drop_share: float = 0.0
-    """The share of database events that are dropped, 0 to 1."""
+    """The share of rows to drop, 0 to 1."""
     retry_s: float = 0.2
-    """The wait after a failed connection; it doubles up to ``retry_max_s``."""
+    """The wait after a failed connection. It doubles with each failure up to ``retry_max_s``."""
     retry_max_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A named set of limits and a way of capturing."""
+    """A name for a set of limits and a way to read the WAL."""
 
     name: str
     limits: Limits = field(default_factory=Limits)
     capture: Capture = field(default_factory=Capture)
 
 
-PLAIN = Profile(name="plain")
+FAIR = Limits(channels_per_connection=1000, frames_per_second=500.0, channelless_s=600.0)
+"""Limits that keep one client from slowing down the others. One client gets as many frames as a
+whole project on a paid plan, and ten times the channels that a client has on any plan."""
+
+PLAIN = Profile(name="plain", limits=FAIR)
 
 HOSTED = Profile(
     name="hosted",
     limits=Limits(
         connections=200,
         channels_per_connection=100,
+        frames_per_second=100,
         joins_per_second=100,
         events_per_second=100,
         presence_per_second=20,
@@ -90,6 +105,7 @@ HOSTED = Profile(
 
 LOSSY = Profile(
     name="lossy",
+    limits=FAIR,
     capture=Capture(
         permanent=False,
         on_first_join=True,
@@ -105,11 +121,11 @@ PROFILES: Mapping[str, Profile] = {each.name: each for each in (PLAIN, HOSTED, L
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealtimeSettings:
-    """What a ``Realtime`` needs to know.
+    """The settings of one ``Realtime``.
 
-    ``database_url`` is a superuser's, as the real server has one. ``api_keys`` maps an opaque key
-    (``sb_publishable_…``) to the JWT it stands for. ``slot`` begins the name of the replication
-    slot; two servers of one database need two.
+    ``database_url`` must belong to a superuser. ``api_keys`` maps opaque keys
+    (``sb_publishable_…``) to their JWTs. ``slot`` is the beginning of the replication slot's name;
+    give two servers on one database different ones.
     """
 
     database_url: str

@@ -1,4 +1,4 @@
-"""Believable data by scale: the same seed makes the same people, rooms and messages."""
+"""Realistic data of any size: the same seed makes the same people, rooms and messages."""
 
 from __future__ import annotations
 

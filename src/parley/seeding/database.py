@@ -1,25 +1,25 @@
-"""Brings a plan into a database: all of it, or nothing."""
+"""Writing a plan into a database, completely or not at all."""
 
 from __future__ import annotations
 
 import psycopg
 
 from parley.errors import SeedRefused
+from parley.report import Report
 from parley.seeding.functions import play
 from parley.seeding.people import are_there
 from parley.seeding.plan import KNOWN, Plan
-from parley.seeding.report import Report
 from parley.seeding.volume import Writer
 
 PLAYED_MESSAGES = 2_000
 PLAYED_ROOMS = 50
-"""Up to here a plan is played through the functions; anything larger goes in by COPY."""
+"""Plans up to this size call the functions; larger ones are written by COPY."""
 
 FILES_FIRST = "Apply all migrations and the seed file first: 'parley seed' without numbers."
 
 
 def seed_database(url: str, plan: Plan, report: Report) -> bool:
-    """Write a plan; return False, changing nothing, when it is there already.
+    """Write a plan. If the database has it already, change nothing and return False.
 
     ``url`` is that of the role postgres. Raises SeedRefused; nothing is written then.
     """

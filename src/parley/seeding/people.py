@@ -1,4 +1,4 @@
-"""Writes the people of a plan: accounts that nobody can sign in to."""
+"""Writing the people of a plan: accounts without a password, so nobody can sign in to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parley.seeding.queries import query
 
 
 def write_people(connection: psycopg.Connection[Any], plan: Plan) -> None:
-    """Write the accounts; their profiles come by the trigger on auth.users."""
+    """Write the accounts; the trigger on auth.users adds their profiles."""
     connection.execute("create temporary table seeded_people (id uuid, name text) on commit drop")
     with connection.cursor().copy("copy seeded_people (id, name) from stdin") as copy:
         for each in plan.people:

@@ -1,4 +1,4 @@
-"""What will be seeded, worked out before anything is written."""
+"""The plan: the people, rooms and messages to write, computed before anything is written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAYS = 90
 
 @dataclass(frozen=True)
 class Scale:
-    """How much. ``users`` come on top of Ann, Bob, Cat and Dan; ``messages`` is the sum of all."""
+    """The size of a plan. ``users`` are added to Ann, Bob, Cat and Dan; ``messages`` is a total."""
 
     users: int
     rooms: int
@@ -34,7 +34,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class PlannedPerson:
-    """Somebody without a password."""
+    """A person without a password."""
 
     id: UUID
     name: str
@@ -64,7 +64,7 @@ class PlannedMessage:
 
 
 class Plan:
-    """Everything that a scale means, up to the moment ``until``."""
+    """The people, rooms and messages of a scale, up to the moment ``until``."""
 
     def __init__(self, scale: Scale, until: dt.datetime) -> None:
         self.scale = scale
@@ -115,12 +115,12 @@ class Plan:
 
 
 def random_uuid(random: Random) -> UUID:
-    """Return a version 4 uuid out of a seeded generator."""
+    """Return a version 4 uuid from a seeded generator."""
     return UUID(int=random.getrandbits(128), version=4)
 
 
 def shares(total: int, weights: list[float]) -> list[int]:
-    """Split a number in proportion to weights, without losing any of it."""
+    """Split a number in proportion to weights; the parts add up to the number."""
     whole = sum(weights)
     reached, given, counts = 0.0, 0, []
     for weight in weights:

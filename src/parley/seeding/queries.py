@@ -1,4 +1,4 @@
-"""What is asked of Postgres here: ``query("streams")`` is ``sql/streams.sql``."""
+"""The queries of seeding: ``query("streams")`` returns ``sql/streams.sql``."""
 
 from __future__ import annotations
 

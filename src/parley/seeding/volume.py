@@ -1,7 +1,7 @@
-"""Writes a large plan with COPY: one transaction, and rows as the functions would have left them.
+"""Writing a large plan with COPY, in one transaction. The functions would have left equal rows.
 
-A room's first number opened it, and each message took the next one. Each membership and each mark
-took a number in its person's own stream.
+A room has number 1 from being opened, and one number for each message. Each membership and each
+mark has a number in its person's own stream.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from parley.report import Report
 from parley.seeding.people import write_people
 from parley.seeding.plan import Plan, PlannedRoom
 from parley.seeding.queries import query
-from parley.seeding.report import Report
 
 DEFAULT_TENANT = UUID("00000000-0000-0000-0000-000000000001")
 SEARCHED_AT_ONCE = 20_000
@@ -33,7 +33,7 @@ class Writer:
         self._revs: dict[UUID, int] = {}
 
     def write(self) -> None:
-        """Write all of it."""
+        """Write the whole plan."""
         execute = self._connection.execute
         execute("set local statement_timeout = 0")
         execute("set local gin_pending_list_limit = '64MB'")
@@ -67,7 +67,7 @@ class Writer:
         )
         self._copy(
             "chat.room_members",
-            "room_id user_id role joined_at joined_rev rev user_rev",
+            "room_id user_id role joined_at joined_rev rev user_rev joined_seq",
             (member for room in rooms for member in self._members(room)),
         )
         self._copy(
@@ -85,7 +85,7 @@ class Writer:
     def _members(self, room: PlannedRoom) -> Iterator[tuple[object, ...]]:
         for place, user_id in enumerate(room.member_ids):
             role = "member" if place else "owner"
-            yield room.id, user_id, role, room.opened_at, 1, 1, self._next_rev(user_id)
+            yield room.id, user_id, role, room.opened_at, 1, 1, self._next_rev(user_id), 0
 
     def _marks(self, room: PlannedRoom) -> Iterator[tuple[object, ...]]:
         random = Random(f"marks {room.id}")  # noqa: S311
@@ -139,7 +139,7 @@ def copy_statement(table: str, columns: str) -> sql.Composed:
 
 
 def portions(rooms: Iterable[PlannedRoom]) -> Iterator[list[PlannedRoom]]:
-    """Yield rooms with about so many messages together that progress can be seen."""
+    """Yield rooms in groups, each with few enough messages that the progress bar moves."""
     portion: list[PlannedRoom] = []
     size = 0
     for room in rooms:

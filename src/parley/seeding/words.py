@@ -1,4 +1,4 @@
-"""What seeded people are called and what they say."""
+"""The names of seeded people and rooms, and the texts of their messages."""
 
 from __future__ import annotations
 

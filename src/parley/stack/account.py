@@ -1,8 +1,9 @@
 """The account that Postgres runs under.
 
 Postgres refuses to run as root. As root its files therefore live below ``/var/lib/parley``, which
-an unprivileged user can reach whatever the permissions of the checkout are. Anybody else runs it
-as themselves, with the binaries in their cache folder and the data in the state folder.
+an unprivileged user can reach whatever the permissions of the checkout are. For any other user
+Postgres runs as that user, with the binaries in their cache folder and the data in the state
+folder.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parley.errors import StateUnusable
+from parley.resources import ROOT_HOME
 
-ROOT_HOME = Path("/var/lib/parley")
 UNPRIVILEGED = ("postgres", "nobody")
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user id and a group id, or ``None`` twice: whoever runs this process."""
+    """A user id and a group id; both None means the user who runs this process."""
 
     uid: int | None = None
     gid: int | None = None
@@ -58,14 +59,6 @@ class Account:
         """Hand a file or a folder to this account."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
-
-
-def shared_folder() -> Path:
-    """Return where the server binaries are kept, once per version for all stacks."""
-    if os.geteuid() == 0:
-        return ROOT_HOME
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "parley"
 
 
 def cluster_folder(home: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The Postgres server out of npm, made ready to run.
+"""The Postgres server from npm, made ready to run.
 
 The package ``@embedded-postgres/<platform>`` holds the files but not the symbolic links between
 the libraries, and it may lie where the account of the server cannot read. So the files are copied
@@ -15,33 +15,12 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from parley.errors import PackagesMissing
-from parley.stack.account import shared_folder
+from parley.node import INSTALL, node_modules, read_manifest
+from parley.resources import shared_folder
 
-INSTALL = "Run 'npm ci' in the checkout."
 PGTAP_PACKAGE = "@electric-sql/pglite-pgtap"
-
-
-def node_modules() -> Path:
-    """Return the folder of the installed npm packages. Raises PackagesMissing."""
-    for folder in (*Path(__file__).resolve().parents, Path.cwd(), *Path.cwd().parents):
-        place = folder / "node_modules"
-        if (place / "@supabase" / "lite" / "package.json").is_file():
-            return place
-    raise PackagesMissing("The npm packages of the stack are not installed.", INSTALL)
-
-
-def read_manifest(package: Path) -> dict[str, Any]:
-    """Return the package.json of an installed package. Raises PackagesMissing."""
-    try:
-        manifest: dict[str, Any] = json.loads((package / "package.json").read_text())
-    except (OSError, ValueError) as error:
-        raise PackagesMissing(
-            f"The npm package {package.name} is not installed.", INSTALL
-        ) from error
-    return manifest
 
 
 def package_name() -> str:
@@ -111,7 +90,7 @@ def unpack_pgtap(archive: Path, native: Path) -> None:
 
 
 def open_to_all(native: Path) -> None:
-    """Let every user read the files and run the programs."""
+    """Let every user of this machine read the files and run the programs."""
     for path in (native, *native.rglob("*")):
         if path.is_symlink():
             continue

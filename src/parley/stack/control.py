@@ -21,14 +21,18 @@ from parley.stack.status import Status, read_record, read_status
 START_SECONDS = 180.0
 STOP_SECONDS = 40.0
 POLL_SECONDS = 0.05
-STATE_FILES = ("stack.json", "running.json", "migrations.json", "lock", "parts")
-STATE_FOLDERS = ("logs", "lite", "cli", "postgres")
+STATE_FILES = (
+    *("stack.json", "functions.json", "running.json", "migrations.json"),
+    *("lock", "parts", ".gitignore"),
+)
+STATE_FOLDERS = ("logs", "lite", "replica-lite", "cli", "postgres")
 
 
 async def start_detached(home: Path, arguments: Sequence[str]) -> Status:
     """Run ``parley up`` with these arguments in the background and wait until it is ready.
 
-    Its words go to ``logs/supervisor.log``; the ones of a failed start are raised as StackError.
+    Its output goes to ``logs/supervisor.log``. When the start fails, its last output is raised as
+    StackError.
     """
     log = home / "logs" / "supervisor.log"
     child, start = spawn(home, arguments, log)
@@ -50,7 +54,7 @@ async def start_detached(home: Path, arguments: Sequence[str]) -> Status:
 
 
 def spawn(home: Path, arguments: Sequence[str], log: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """Start ``parley up``; return the process and where in the log its words begin."""
+    """Start ``parley up``; return the process and the offset in the log where its output begins."""
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         output = log.open("ab")
@@ -70,7 +74,7 @@ def spawn(home: Path, arguments: Sequence[str], log: Path) -> tuple[subprocess.P
 async def stop(home: Path) -> bool:
     """Stop the stack of a folder and wait until it is gone; False when none runs.
 
-    Raises PartFailed when it does not go.
+    Raises PartFailed when it does not stop.
     """
     deadline = asyncio.get_running_loop().time() + STOP_SECONDS
     was_running = is_supervised(home)
@@ -92,7 +96,7 @@ async def stop(home: Path) -> bool:
 
 
 async def remove(home: Path) -> None:
-    """Delete all that a stopped stack has left, and nothing else.
+    """Delete the files of a stopped stack, and nothing else.
 
     Raises AlreadyRunning, StateUnusable.
     """

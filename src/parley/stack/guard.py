@@ -2,14 +2,15 @@
 
 ``python -I guard.py UID GID LOCK SIGNAL GRACE COMMAND...`` starts the command as that user (``-``
 for the same one), with the descriptor LOCK left open, and holds the read end of a pipe from the
-supervisor as its standard input. When the pipe closes, because the supervisor wants so or because
-it is gone, the guard sends SIGNAL, and SIGKILL after GRACE seconds. It prints the process id of the
-command and exits as the command did. A portable stand-in for Linux' parent-death signal; only the
-standard library, so that it starts in no time.
+supervisor as its standard input. When the pipe closes, because the supervisor closed it or died,
+the guard sends SIGNAL, and SIGKILL after GRACE seconds. It prints the process id of the command and
+exits as the command did. It does what Linux' parent-death signal does, on macOS too. It imports
+only the standard library, so that it starts fast.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -46,11 +47,15 @@ def main(arguments: list[str]) -> int:
     if child.poll() is None:
         child.send_signal(stop_signal)
         kill_after(child, grace)
-    return child.wait()
+    code = child.wait()
+    # What the command started in its session ends with it.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    return code
 
 
 def take_no_notice(number: int, frame: object) -> None:
-    """Survive a signal. Unlike an ignored signal, this is not inherited by the command."""
+    """Do nothing on a signal. (An ignored signal would be inherited by the command.)"""
 
 
 def wait_for_end(child: subprocess.Popen[bytes], wake: int) -> None:
@@ -64,7 +69,7 @@ def wait_for_end(child: subprocess.Popen[bytes], wake: int) -> None:
 
 
 def kill_after(child: subprocess.Popen[bytes], grace: float) -> None:
-    """Wait for the command to end; kill its whole session when it does not in time."""
+    """Wait for the command to end; kill its whole session when the time is over."""
     deadline = time.monotonic() + grace
     while child.poll() is None:
         if time.monotonic() > deadline:

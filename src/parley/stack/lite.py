@@ -1,16 +1,15 @@
 """REST, Auth and Storage: the npm package @supabase/lite on our Postgres.
 
 Its configuration is generated into the state folder from the project's own ``config.toml``, and
-holds only keys that lite knows: it prints the whole file, passwords included, when it refuses one.
+holds only keys that lite knows, because lite prints the whole file, passwords included, when it
+refuses one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
-import shutil
-import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,20 @@ import aiohttp
 import psycopg
 from psycopg import sql
 
-from parley.errors import NodeMissing
-from parley.stack.binaries import node_modules, read_manifest
-from parley.stack.part import Part, Process
-from parley.stack.port import HOST
-from parley.stack.project import Project
+from parley.node import find_node, node_modules, read_manifest
+from parley.project import Project
+from parley.stack.body import bytes_of
+from parley.stack.part import POLL_SECONDS, Part, Process
+from parley.stack.port import HOST, listens
 from parley.stack.state import State, write_private
 
 START_SECONDS = 60.0
-OLDEST_NODE = 20
+SHORTEST_PASSWORD = 6
+"""The default of Auth."""
 HANDOVER = Path(__file__).with_name("lite.sql")
 PRELOADED = Path(__file__).with_name("lite.mjs")
 
-# What is taken over from the project's config.toml, by section.
+# The keys that are copied from the project's config.toml, by section.
 TAKEN_OVER = {
     "api": ("schemas", "max_rows"),
     "auth": ("jwt_expiry", "enable_signup", "minimum_password_length"),
@@ -46,49 +46,51 @@ ENVIRONMENT = {
 }
 
 
-def find_node() -> str:
-    """Return the path of Node. Raises NodeMissing when it is absent or older than 20."""
-    remedy = f"Install Node {OLDEST_NODE} or newer (nodejs.org, or your package manager)."
-    node = shutil.which("node")
-    if node is None:
-        raise NodeMissing("Node is not installed, and REST, Auth and Storage need it.", remedy)
-    try:
-        output = subprocess.run(
-            [node, "--version"], capture_output=True, text=True, check=True, timeout=30
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NodeMissing(f"{node} does not run.", remedy) from error
-    major = re.match(r"v(\d+)", output)
-    if major is None or int(major[1]) < OLDEST_NODE:
-        raise NodeMissing(f"Node {output} is too old.", remedy)
-    return node
-
-
 class Lite:
-    """The lite server of one stack; ``port`` is where it listens, for the front door only."""
+    """The lite server of one stack. Only the front door connects to its ``port``.
 
-    def __init__(self, state: State, project: Project, port: int) -> None:
+    That of the read replica serves REST alone, because everything else writes.
+    """
+
+    def __init__(
+        self, state: State, project: Project, port: int, *, is_of_replica: bool = False
+    ) -> None:
         self.state = state
         self.project = project
         self.port = port
         self.node = find_node()
         self.package = node_modules() / "@supabase" / "lite"
-        self.folder = state.home / "lite"
+        self.is_of_replica = is_of_replica
+        self.name = "replica-lite" if is_of_replica else "lite"
+        self.folder = state.home / self.name
 
     @property
     def version(self) -> str:
         """The version of the package."""
         return str(read_manifest(self.package)["version"])
 
+    @property
+    def file_bytes(self) -> int:
+        """The largest file that may be stored. Raises StateUnusable."""
+        return bytes_of(self.project.section("storage").get("file_size_limit", "50MiB"))
+
     async def begin(self, lock: int) -> Process:
-        """Start the server as ``lite_rest`` and warm it up. Raises PartFailed."""
-        self.write_config(self.state.rest_db_url)
-        return await self.part(lock).begin(self.is_warm, START_SECONDS)
+        """Start the server as ``lite_rest`` and warm it up. Raises PartFailed.
+
+        It waits for Postgres first: lite fails when it gets requests without a database.
+        """
+        state = self.state
+        urls = (state.db_url, state.rest_db_url)
+        if self.is_of_replica:
+            urls = (state.replica_db_url, state.replica_rest_db_url)
+        self.write_config(urls[1])
+        schema, table = await self.some_table(urls[0])
+        return await self.part(lock).begin(lambda: self.is_warm(schema, table), START_SECONDS)
 
     async def make_schemas(self, lock: int) -> None:
         """Let lite make ``auth``, ``storage`` and ``supabase_migrations``, and hand them on.
 
-        It runs as the superuser meanwhile, and gets no request: at the first one it would grant
+        It runs as the superuser meanwhile and must get no request: at its first request lite grants
         everything to everybody.
         """
         self.write_config(self.state.admin_db_url)
@@ -106,12 +108,12 @@ class Lite:
         """Return the process, to be started after ``write_config``."""
         program = self.package / "dist" / "cli" / "index.js"
         return Part(
-            name="lite",
+            name=self.name,
             command=[
                 *(self.node, "--import", PRELOADED.as_uri(), str(program)),
                 *("start", "--no-admin", "--config", "supabase/config.toml"),
             ],
-            log=self.state.log("lite"),
+            log=self.state.log(self.name),
             lock=lock,
             environment=ENVIRONMENT,
             folder=self.folder,
@@ -126,6 +128,8 @@ class Lite:
             config[name] = {key: section[key] for key in keys if key in section}
         config["api"]["port"] = self.port
         config["db"] = {"driver": "postgres", "url": database_url}
+        # Where migrations are enabled, lite makes a table of them when it starts.
+        config["db.migrations"] = {"enabled": not self.is_of_replica}
         config["auth"] |= {
             "enabled": True,
             "site_url": self.state.api_url,
@@ -133,28 +137,19 @@ class Lite:
             "publishable_key": self.state.publishable_key,
             "secret_key": self.state.secret_key,
         }
-        config["storage"]["enabled"] = True
+        config["storage"]["enabled"] = not self.is_of_replica
+        config["studio"] = {"enabled": False}
         write_private(self.folder / "supabase" / "config.toml", to_toml(config))
 
     async def listens(self) -> bool:
         """Say whether the server takes connections."""
-        try:
-            _, writer = await asyncio.open_connection(HOST, self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+        return await listens(self.port)
 
-    async def is_warm(self) -> bool:
-        """Say whether the server answers for a table; the first such request is the slow one.
+    async def is_warm(self, schema: str, table: str) -> bool:
+        """Whether the server answers a request for a table; the first such request is slow.
 
-        It makes lite read the schema and repeat its grants, which two requests at once cannot do.
+        That request makes lite read the schema and repeat its grants.
         """
-        try:
-            schema, table = await self.some_table()
-        except psycopg.OperationalError:
-            # Postgres went down as well, and is on its way back.
-            return False
         url = f"http://{HOST}:{self.port}/rest/v1/{table}?limit=0"
         headers = {"apikey": self.state.secret_key, "Accept-Profile": schema}
         try:
@@ -166,15 +161,29 @@ class Lite:
         except (aiohttp.ClientError, TimeoutError):
             return False
 
-    async def some_table(self) -> tuple[str, str]:
-        """Return schema and name of an exposed table; no name when there is none."""
+    async def some_table(self, url: str) -> tuple[str, str]:
+        """Wait for Postgres; return an exposed schema and table, no table when there is none."""
         schemas = self.project.section("api").get("schemas", ["public"])
-        async with await psycopg.AsyncConnection.connect(self.state.db_url) as connection:
-            rows = await connection.execute(
-                "select schemaname, tablename from pg_tables where schemaname = any (%s) limit 1",
-                (schemas,),
-            )
-            return await rows.fetchone() or ("public", "")
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    url, connect_timeout=5
+                ) as connection:
+                    rows = await connection.execute(
+                        "select schemaname, tablename from pg_tables"
+                        " where schemaname = any (%s) limit 1",
+                        (schemas,),
+                    )
+                    return await rows.fetchone() or ("public", "")
+            except psycopg.OperationalError:
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def shortest_password(state: State) -> int:
+    """The least number of characters of a password, as lite was told."""
+    path = state.home / "lite" / "supabase" / "config.toml"
+    config = tomllib.loads(path.read_text())
+    return int(config.get("auth", {}).get("minimum_password_length", SHORTEST_PASSWORD))
 
 
 def to_toml(config: dict[str, dict[str, Any]]) -> str:

@@ -1,6 +1,6 @@
--- Hands what lite made at its first start to the roles that own it on a hosted project, and makes
--- the role lite runs as. Runs once, as supabase_admin, after lite has been started once as
--- supabase_admin.
+-- Gives the objects that lite made at its first start to the roles that own them on a hosted project,
+-- and creates the role that lite runs as. Runs once, as supabase_admin, after lite has been started
+-- once as supabase_admin.
 
 grant usage on schema auth to anon, authenticated, service_role, postgres, dashboard_user;
 grant all on schema auth to supabase_auth_admin;
@@ -79,6 +79,37 @@ as $$
     nullif(current_setting('request.jwt.claims', true), '')
   )::jsonb
 $$;
+
+-- As on a hosted project, only the Storage API deletes rows of storage, because a file without its row
+-- would be lost. Its deletes come from the session of lite, which either acts as itself or has set
+-- storage.operation; requests to REST do neither. Hosted Storage sets storage.allow_delete_query.
+create function storage.protect_delete()
+returns trigger
+language plpgsql
+as $$
+begin
+  if coalesce(current_setting('storage.allow_delete_query', true), 'false') <> 'true'
+    and not (
+      session_user = 'lite_rest'
+      and (
+        current_user = 'lite_rest' or coalesce(current_setting('storage.operation', true), '') <> ''
+      )
+    )
+  then
+    raise exception
+      'Direct deletion from storage tables is not allowed. Use the Storage API instead.'
+      using
+        errcode = '42501',
+        hint = 'This prevents accidental data loss from orphaned objects.';
+  end if;
+  return null;
+end
+$$;
+alter function storage.protect_delete() owner to supabase_storage_admin;
+create trigger protect_objects_delete before delete on storage.objects
+  for each statement execute function storage.protect_delete();
+create trigger protect_buckets_delete before delete on storage.buckets
+  for each statement execute function storage.protect_delete();
 
 -- Both the Supabase CLI, as postgres, and lite create and alter the table of applied migrations.
 create role supabase_migrations_admin nologin;

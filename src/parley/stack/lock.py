@@ -1,7 +1,7 @@
 """Two file locks of a state folder: one for the supervisor, one shared by its parts.
 
-Every part inherits an open, locked descriptor, so the second lock is free exactly when no part of
-an earlier run is left, whatever became of its supervisor and whatever the process ids are now.
+Every part inherits an open, locked descriptor. The second lock is therefore free exactly when no
+part of an earlier run is left, even if its supervisor was killed or process ids were used again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def hold_parts_lock(home: Path) -> AsyncIterator[int]:
 
 
 def kill_leftovers(home: Path) -> None:
-    """Kill the process groups that the last supervisor wrote down."""
+    """Kill the process groups that the last supervisor recorded."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         for part in json.loads((home / "running.json").read_text())["parts"].values():
             with contextlib.suppress(ProcessLookupError, PermissionError):

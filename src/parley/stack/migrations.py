@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 
 from parley.errors import MigrationFailed
-from parley.stack.binaries import node_modules
-from parley.stack.lite import find_node
-from parley.stack.project import Project
+from parley.node import supabase_cli
+from parley.project import Project
+from parley.resources import CARRIED
 from parley.stack.state import State, write_private
 
 AGAIN = "Correct it and start again; 'parley reset' applies everything anew."
@@ -22,36 +26,47 @@ AGAIN = "Correct it and start again; 'parley reset' applies everything anew."
 async def push_migrations(state: State, project: Project) -> None:
     """Apply what is pending with the Supabase CLI. Raises MigrationFailed.
 
-    The CLI gets the password from the environment and a folder of its own for what it remembers;
-    it reports nothing to anybody.
+    The CLI gets the password from the environment and keeps its own files in a folder of ours. Its
+    telemetry is off.
     """
     if not await has_pending(state, project):
         return
-    process = await asyncio.create_subprocess_exec(
-        find_node(),
-        str(node_modules() / "supabase" / "dist" / "supabase.js"),
-        *("db", "push", "--yes", "--agent", "no", "--output-format", "json"),
-        *("--workdir", str(project.root)),
-        f"--remote=postgresql://postgres@127.0.0.1:{state.db_port}/postgres?sslmode=disable",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={
-            **os.environ,
-            "PGPASSWORD": state.password,
-            "SUPABASE_HOME": str(state.home / "cli"),
-            "SUPABASE_TELEMETRY_DISABLED": "1",
-            "DO_NOT_TRACK": "1",
-        },
-    )
-    output, words = (data.decode(errors="replace") for data in await process.communicate())
+    with writable_root(project) as root:
+        process = await asyncio.create_subprocess_exec(
+            *supabase_cli(),
+            *("db", "push", "--yes", "--agent", "no", "--output-format", "json"),
+            *("--workdir", str(root)),
+            f"--remote=postgresql://postgres@127.0.0.1:{state.db_port}/postgres?sslmode=disable",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={
+                **os.environ,
+                "PGPASSWORD": state.password,
+                "SUPABASE_HOME": str(state.home / "cli"),
+                "SUPABASE_TELEMETRY_DISABLED": "1",
+                "DO_NOT_TRACK": "1",
+            },
+        )
+        output, words = (data.decode(errors="replace") for data in await process.communicate())
     if process.returncode != 0:
         raise MigrationFailed(explain_refusal(output, words), AGAIN)
     remember_digests(state, project)
 
 
+@contextlib.contextmanager
+def writable_root(project: Project) -> Iterator[Path]:
+    """Give the root of a project; the CLI writes into it, so that of a wheel is copied for it."""
+    if project.root != CARRIED:
+        yield project.root
+        return
+    with tempfile.TemporaryDirectory(prefix="parley-push-") as folder:
+        shutil.copytree(project.folder, Path(folder, "supabase"))
+        yield Path(folder)
+
+
 async def has_pending(state: State, project: Project) -> bool:
-    """Say whether files and history differ; starting the CLI to hear that takes a while."""
+    """Whether files and history differ. Asking the CLI instead would take seconds."""
     async with await psycopg.AsyncConnection.connect(state.db_url) as connection:
         rows = await connection.execute("select version from supabase_migrations.schema_migrations")
         applied = {version for (version,) in await rows.fetchall()}
@@ -59,7 +74,7 @@ async def has_pending(state: State, project: Project) -> bool:
 
 
 def explain_refusal(output: str, words: str) -> str:
-    """Make one sentence of what the CLI printed when it failed."""
+    """Make one sentence of the output of a CLI that failed."""
     try:
         message = str(json.loads(output)["error"]["message"])
     except (ValueError, KeyError, TypeError):
@@ -85,7 +100,7 @@ def edited_migrations(state: State, project: Project) -> list[str]:
 
 
 def remember_digests(state: State, project: Project) -> None:
-    """Write down what the applied files looked like when they were applied."""
+    """Record the digests of the files that have been applied."""
     digests = {path.name: digest(path) for path in project.migrations} | read_digests(state)
     write_private(state.home / "migrations.json", json.dumps(digests, indent=2) + "\n")
 
@@ -99,7 +114,7 @@ def read_digests(state: State) -> dict[str, str]:
 
 
 def digest(path: Path) -> str:
-    """Return what tells one version of a file from another."""
+    """Return the digest of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -37,7 +37,7 @@ class Part:
     async def begin(self, ready: Callable[[], Awaitable[bool]], seconds: float) -> Process:
         """Start the process and wait for ``ready``.
 
-        Raises PartFailed when the process ends or the time is over; it does not run then.
+        Raises PartFailed when the process ends or the time is over; the process is stopped then.
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
@@ -117,7 +117,7 @@ class Process:
         """Wait until the process ends and return its exit code."""
         code = await self._guard.wait()
         if code < 0:
-            # Somebody killed the guard, so nobody else stops what it guarded.
+            # The guard was killed, so the process has to be stopped here.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         self._let_go()
@@ -135,7 +135,7 @@ class Process:
 
 
 def last_line(log: Path) -> str:
-    """Return the last line of a log that says something."""
+    """Return the last line of a log that is not empty."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:

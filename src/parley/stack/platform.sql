@@ -41,6 +41,16 @@ grant pg_create_subscription to postgres;
 alter role postgres set search_path = "$user", public, extensions;
 alter role supabase_admin set search_path = "$user", public, auth, extensions;
 
+-- Migrations of projects configure PostgREST by "alter role authenticator set pgrst.…". The hosted
+-- platform lets postgres do that through an extension of the server; by itself Postgres leaves
+-- settings that it does not know to the superuser.
+grant set on parameter
+  pgrst.db_aggregates_enabled, pgrst.db_extra_search_path, pgrst.db_hoisted_tx_settings,
+  pgrst.db_max_rows, pgrst.db_plan_enabled, pgrst.db_pre_request, pgrst.db_root_spec,
+  pgrst.db_schemas, pgrst.db_tx_end, pgrst.openapi_mode, pgrst.openapi_security_active,
+  pgrst.server_cors_allowed_origins, pgrst.server_timing_enabled, pgrst.server_trace_header
+  to postgres;
+
 alter database postgres owner to postgres;
 grant all on database postgres to postgres, dashboard_user;
 grant create on database postgres to supabase_auth_admin, supabase_storage_admin;
@@ -55,8 +65,8 @@ create extension pg_stat_statements with schema extensions;
 grant all on all tables in schema extensions to postgres, dashboard_user;
 grant all on all routines in schema extensions to postgres, dashboard_user;
 
--- The default grants. They are why a forgotten revoke shows: what postgres creates in public may be
--- called by anon.
+-- The default grants of a project. They let anon call every function that postgres creates in public,
+-- so tests notice a forgotten revoke here as well.
 grant usage on schema public to postgres, anon, authenticated, service_role;
 alter default privileges for role postgres, supabase_admin in schema public
   grant all on tables to postgres, anon, authenticated, service_role;
@@ -74,14 +84,19 @@ alter default privileges for role supabase_admin in schema extensions
 create schema graphql_public;
 grant usage on schema graphql_public to postgres, anon, authenticated, service_role;
 
--- Realtime. The hosted platform lets postgres create policies on a table it does not own through an
--- extension of the server. Here it is a member of the owner instead, which has nothing but usage on
--- the schema and so creates nothing.
+-- Realtime. Everything in this schema belongs to supabase_realtime_admin, and since July 2026 postgres
+-- is not a member of that role. It has the grants below, and may create policies (see
+-- _realtime.lend_policies).
 create schema realtime;
-grant usage on schema realtime
-  to anon, authenticated, service_role, dashboard_user, supabase_realtime_admin;
+grant usage on schema realtime to anon, authenticated, service_role;
 grant usage on schema realtime to postgres with grant option;
-grant supabase_realtime_admin to postgres with inherit true, set false;
+grant all on schema realtime to supabase_realtime_admin with grant option;
+alter default privileges for role supabase_admin in schema realtime
+  grant all on tables to postgres, dashboard_user;
+alter default privileges for role supabase_admin in schema realtime
+  grant all on sequences to postgres, dashboard_user;
+alter default privileges for role supabase_admin in schema realtime
+  grant all on routines to postgres, dashboard_user;
 
 create table realtime.messages (
   topic text not null,
@@ -104,7 +119,6 @@ create index messages_inserted_at_topic_index on realtime.messages (inserted_at 
 alter table realtime.messages owner to supabase_realtime_admin;
 alter table realtime.messages enable row level security;
 grant select, insert, update on realtime.messages to anon, authenticated, service_role;
-grant all on realtime.messages to postgres, dashboard_user;
 
 create function realtime.topic()
 returns text
@@ -112,8 +126,8 @@ language sql
 stable
 as $$ select nullif(current_setting('realtime.topic', true), '') $$;
 
--- Like the original, a failure to send is a warning and the caller goes on; the topic stays set in
--- its transaction.
+-- As in the original, a failure to send is only a warning, and the topic stays set for the rest of the
+-- transaction.
 create function realtime.send(payload jsonb, event text, topic text, private boolean default true)
 returns void
 language plpgsql
@@ -208,8 +222,75 @@ create publication supabase_realtime_messages_publication for table realtime.mes
 create publication supabase_realtime;
 alter publication supabase_realtime owner to postgres;
 
--- What the Realtime server keeps for itself. No role of the API and no migration gets in.
+-- Objects of the Realtime server alone. API roles and migrations have no rights here.
 create schema _realtime;
+
+-- Lets postgres create, alter and drop policies on realtime.messages, and nothing else that needs an
+-- owner.
+-- The hosted platform does it with an extension of the server. Here postgres is a member of the owner
+-- from the start of such a command to its end. No other statement runs in between, and other sessions
+-- never see the membership, because it is taken back in the same transaction. As on the hosted
+-- platform, that does not include policies on partitions, nor renaming a policy.
+create function _realtime.lend_policies()
+returns event_trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_names constant text := (
+    select pg_catalog.string_agg(policy.polname, ',' order by policy.oid)
+    from pg_catalog.pg_policy as policy
+    where policy.polrelid = 'realtime.messages'::pg_catalog.regclass
+  );
+  v_refused text;
+begin
+  if tg_event = 'ddl_command_start' then
+    grant supabase_realtime_admin to postgres with inherit true, set false;
+    perform pg_catalog.set_config('_realtime.policies', coalesce(v_names, ''), true);
+    return;
+  end if;
+  if tg_event = 'sql_drop' then
+    v_refused := (
+      select min(dropped.address_names[2])
+      from pg_catalog.pg_event_trigger_dropped_objects() as dropped
+      where
+        dropped.object_type = 'policy'
+        and dropped.address_names[1] = 'realtime'
+        and dropped.address_names[2] <> 'messages'
+    );
+  else
+    revoke supabase_realtime_admin from postgres;
+    v_refused := (
+      select min(class.relname)
+      from pg_catalog.pg_event_trigger_ddl_commands() as command
+      join pg_catalog.pg_policy as policy on policy.oid = command.objid
+      join pg_catalog.pg_class as class on class.oid = policy.polrelid
+      where
+        command.object_type = 'policy'
+        and class.relnamespace = 'realtime'::pg_catalog.regnamespace
+        and (
+          class.relname <> 'messages'
+          or tg_tag = 'ALTER POLICY'
+          and v_names <> pg_catalog.current_setting('_realtime.policies')
+        )
+    );
+  end if;
+  if v_refused is not null then
+    raise insufficient_privilege using message = format('must be owner of table %s', v_refused);
+  end if;
+end
+$$;
+
+create event trigger realtime_lends_policies on ddl_command_start
+  when tag in ('CREATE POLICY', 'ALTER POLICY', 'DROP POLICY')
+  execute function _realtime.lend_policies();
+create event trigger realtime_checks_dropped_policies on sql_drop
+  when tag in ('DROP POLICY')
+  execute function _realtime.lend_policies();
+create event trigger realtime_takes_policies_back on ddl_command_end
+  when tag in ('CREATE POLICY', 'ALTER POLICY', 'DROP POLICY')
+  execute function _realtime.lend_policies();
 
 -- Keep a partition per UTC day from yesterday to three days ahead and drop those of more than 72
 -- hours ago. Called when the stack starts and by Realtime's janitor. The lock timeout is there
@@ -233,6 +314,7 @@ begin
         'create table realtime.%I partition of realtime.messages for values from (%L) to (%L)',
         v_name, v_day, v_day + 1
       );
+      execute format('alter table realtime.%I owner to supabase_realtime_admin', v_name);
     end if;
   end loop;
   for v_name in
@@ -250,3 +332,33 @@ $$;
 revoke execute on function _realtime.keep_partitions() from public;
 
 select _realtime.keep_partitions();
+
+-- PostgREST reads the schema again after a notification on the channel pgrst. As in a hosted project,
+-- every change of the schema sends one. Temporary objects do not count.
+create function extensions.pgrst_ddl_watch()
+returns event_trigger
+language plpgsql
+as $$
+begin
+  if exists (
+    select from pg_event_trigger_ddl_commands() as c
+    where c.schema_name is distinct from 'pg_temp'
+  ) then
+    notify pgrst, 'reload schema';
+  end if;
+end
+$$;
+create function extensions.pgrst_drop_watch()
+returns event_trigger
+language plpgsql
+as $$
+begin
+  if exists (select from pg_event_trigger_dropped_objects() as d where not d.is_temporary) then
+    notify pgrst, 'reload schema';
+  end if;
+end
+$$;
+create event trigger pgrst_ddl_watch on ddl_command_end
+  execute function extensions.pgrst_ddl_watch();
+create event trigger pgrst_drop_watch on sql_drop
+  execute function extensions.pgrst_drop_watch();

@@ -1,7 +1,8 @@
-"""Ports: free ones, taken ones."""
+"""Choosing ports and finding free ones."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 
@@ -30,3 +31,13 @@ def choose_port(wanted: int, purpose: str, option: str) -> int:
             ) from error
         port: int = probe.getsockname()[1]
         return port
+
+
+async def listens(port: int) -> bool:
+    """Say whether somebody on this machine takes connections on a port."""
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True

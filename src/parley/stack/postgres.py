@@ -16,8 +16,9 @@ import psycopg
 from psycopg import sql
 
 from parley.errors import DiskFull, OtherMajorVersion, PartFailed
+from parley.node import node_modules, read_manifest
 from parley.stack.account import Account, abandoned_clusters, cluster_folder
-from parley.stack.binaries import install_server, node_modules, package_name, read_manifest
+from parley.stack.binaries import install_server, package_name
 from parley.stack.part import Part, Process
 from parley.stack.state import State
 
@@ -25,6 +26,7 @@ MAJOR_VERSION = "17"
 SUPERUSER = "supabase_admin"
 NEEDED_BYTES = 300 * 1024 * 1024
 START_SECONDS = 60.0
+PROBE_SECONDS = 3
 PLATFORM = Path(__file__).with_name("platform.sql")
 
 SETTINGS = {
@@ -79,7 +81,7 @@ class Postgres:
             return {}
 
     def create(self) -> None:
-        """Run initdb, in place of what an unfinished one left. Raises DiskFull, PartFailed."""
+        """Delete the files of an unfinished initdb and run it. Raises DiskFull, PartFailed."""
         sweep()
         self.remove()
         try:
@@ -136,37 +138,30 @@ class Postgres:
     async def begin(self, lock: int) -> Process:
         """Start the server and wait until it answers. Raises PartFailed, OtherMajorVersion."""
         check_version(self.data)
-        settings = {**SETTINGS, "port": str(self.state.db_port)}
+        part = self.part("postgres", self.data, self.state.db_port, lock)
+        return await part.begin(lambda: answers(self.state.admin_db_url), START_SECONDS)
+
+    def part(self, name: str, data: Path, port: int, lock: int) -> Part:
+        """Return the process of a server of this stack."""
+        settings = {**SETTINGS, "port": str(port)}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        part = Part(
-            name="postgres",
-            command=[str(self.server / "bin" / "postgres"), "-D", str(self.data), *options],
-            log=self.state.log("postgres"),
+        return Part(
+            name=name,
+            command=[str(self.server / "bin" / "postgres"), "-D", str(data), *options],
+            log=self.state.log(name),
             lock=lock,
             folder=self.folder,
             account=self.account,
             stop_signal=signal.SIGINT,
             grace=20.0,
         )
-        return await part.begin(self.answers, START_SECONDS)
 
     def forget_leftover(self) -> None:
-        """Delete the pid file of a killed server, whose id may be in use again.
+        """Delete the pid file of a killed server; another process may have its id by now.
 
-        Only for who has just taken the parts' lock: no process of that server holds it any more.
+        Call it only while holding the parts' lock: then no process of that server is left.
         """
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-
-    async def answers(self) -> bool:
-        """Say whether the server takes connections."""
-        try:
-            connection = await psycopg.AsyncConnection.connect(
-                self.state.admin_db_url, connect_timeout=5
-            )
-        except psycopg.OperationalError:
-            return False
-        await connection.close()
-        return True
 
     async def install_platform(self) -> None:
         """Run platform.sql and set the passwords of this stack."""
@@ -177,7 +172,7 @@ class Postgres:
             )
 
     def finish(self) -> None:
-        """Remember that the cluster is complete, and whose it is."""
+        """Record that the cluster is complete, and which stack it belongs to."""
         self.marker.write_text(json.dumps({"stack": self.state.id, "platform": platform_digest()}))
 
     def remove(self) -> None:
@@ -186,8 +181,18 @@ class Postgres:
             shutil.rmtree(self.folder)
 
 
+async def answers(url: str) -> bool:
+    """Say whether the server of a URL takes connections."""
+    try:
+        connection = await psycopg.AsyncConnection.connect(url, connect_timeout=PROBE_SECONDS)
+    except psycopg.OperationalError:
+        return False
+    await connection.close()
+    return True
+
+
 def platform_digest() -> str:
-    """Return what tells one platform.sql from another."""
+    """Return the digest of platform.sql."""
     return hashlib.sha256(PLATFORM.read_bytes()).hexdigest()
 
 
@@ -229,7 +234,7 @@ def sweep() -> None:
 
 
 def has_server(data: Path) -> bool:
-    """Say whether the process that a cluster names as its server exists."""
+    """Whether the process in a cluster's pid file exists."""
     try:
         os.kill(int((data / "postmaster.pid").read_text().split()[0]), 0)
     except (OSError, ValueError, IndexError):

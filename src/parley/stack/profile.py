@@ -1,4 +1,4 @@
-"""Which Realtime a stack has: the names, without the server behind them."""
+"""The names of Realtime's profiles, for modules that do not import the Realtime server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RealtimeProfile(StrEnum):
 
     @classmethod
     def named(cls, name: str) -> RealtimeProfile:
-        """Return the profile of a name. Raises StackError."""
+        """Return the profile with this name. Raises StackError."""
         try:
             return cls(name)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""Who is told how a start goes. This one keeps it to itself."""
+"""The interface through which a start reports its steps; this one reports nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 
 class Progress:
-    """Is told of every step of a start, and of what the developer should know."""
+    """Is called for every step of a start and for every warning. Subclasses show them."""
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Surround a step of the start; several may run at the same time."""
+        """A context manager around one step; several steps may run at the same time."""
         del name
         yield
 
     def warn(self, words: str) -> None:
-        """Take a sentence that the developer should read."""
+        """Report a sentence that the developer should read."""
         del words

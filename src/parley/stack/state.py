@@ -1,7 +1,8 @@
 """The state folder: what a stack remembers between two starts.
 
 ``stack.json`` holds ports, passwords, keys and Realtime's profile (mode 0600), ``running.json``
-says what runs, ``lock`` and ``parts`` are held while something does, ``logs/`` has a file per part.
+says what runs, ``lock`` and ``parts`` are locked while something runs, and ``logs/`` has a file for
+each part.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ class State:
     publishable_key: str
     secret_key: str
     realtime: RealtimeProfile = RealtimeProfile.PLAIN
+    read_port: int = 0
+    replica_db_port: int = 0
 
     @classmethod
     def fresh(cls, home: Path) -> State:
-        """Make up the secrets of a new stack."""
+        """Return a new stack with random secrets."""
         return cls(
             home=home,
             id=secrets.token_hex(8),
@@ -77,37 +80,61 @@ class State:
             ) from error
 
     def save(self) -> None:
-        """Write ``stack.json``, readable by its owner only. Raises StateUnusable, DiskFull."""
+        """Write ``stack.json``, readable by its owner only. Raises StateUnusable, DiskFull.
+
+        Git is told to leave the folder alone, because it holds keys and a database.
+        """
+        write_private(self.home / ".gitignore", "*\n")
         values = {key: value for key, value in asdict(self).items() if key != "home"}
         write_private(self.home / "stack.json", json.dumps(values, indent=2) + "\n")
 
-    def database_url(self, role: str, password: str, database: str = "postgres") -> str:
-        """Return a URL for one role."""
-        return f"postgresql://{role}:{quote(password)}@127.0.0.1:{self.db_port}/{database}"
+    def database_url(self, role: str, password: str, port: int | None = None) -> str:
+        """Return a URL for one role, on the primary unless a port is given."""
+        return f"postgresql://{role}:{quote(password)}@127.0.0.1:{port or self.db_port}/postgres"
 
     @property
     def db_url(self) -> str:
-        """The developer's role: it migrates, and is not a superuser."""
+        """The URL for the role ``postgres``, which applies migrations and is not a superuser."""
         return self.database_url("postgres", self.password)
 
     @property
     def admin_db_url(self) -> str:
-        """The superuser of the platform."""
+        """The URL for the superuser ``supabase_admin``."""
         return self.database_url("supabase_admin", self.admin_password)
 
     @property
     def rest_db_url(self) -> str:
-        """The role that REST, Auth and Storage connect as."""
+        """The URL for the role that REST, Auth and Storage connect as."""
         return self.database_url("lite_rest", self.rest_password)
 
     @property
+    def replica_db_url(self) -> str:
+        """The URL of the read replica for the role ``postgres``."""
+        return self.database_url("postgres", self.password, self.replica_db_port)
+
+    @property
+    def replica_admin_db_url(self) -> str:
+        """The URL of the read replica for the superuser ``supabase_admin``."""
+        return self.database_url("supabase_admin", self.admin_password, self.replica_db_port)
+
+    @property
+    def replica_rest_db_url(self) -> str:
+        """The URL of the read replica for the role that REST connects as."""
+        return self.database_url("lite_rest", self.rest_password, self.replica_db_port)
+
+    @property
     def api_url(self) -> str:
-        """The front door."""
+        """The URL of the front door."""
         return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def read_url(self) -> str:
+        """The URL at which the read replica answers."""
+        return f"http://127.0.0.1:{self.read_port}"
 
     @cached_property
     def role_tokens(self) -> dict[str, str]:
-        """The JWT that each API key stands for."""
+        """The JWT of each API key."""
         return {
             self.publishable_key: self.sign({"role": "anon"}),
             self.secret_key: self.sign({"role": "service_role"}),
@@ -152,7 +179,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def refusal(folder: Path, error: OSError) -> StateUnusable | DiskFull:
-    """Translate a failed write below a folder into a sentence."""
+    """Turn a failed write below a folder into an error with a sentence and a remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"There is no room left for {folder}.", "Free some space, then try again.")
     return StateUnusable(

@@ -1,4 +1,4 @@
-"""What a stack offers and how its parts are doing."""
+"""The status of a stack: its URLs and keys, and the health of its parts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 from parley.errors import NotRunning
 from parley.stack.lock import is_supervised
@@ -29,9 +27,10 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Urls and keys of a stack, and its parts by name. ``db_url`` is no superuser's.
+    """URLs and keys of a stack, and its parts by name. ``db_url`` is not that of a superuser.
 
-    ``realtime`` is the profile of our Realtime, empty where another one serves.
+    ``read_url`` and ``replica_db_url`` are empty without a read replica. ``realtime`` is the
+    profile of our Realtime, empty where another one serves.
     """
 
     running: bool
@@ -44,6 +43,8 @@ class Status:
     secret_key: str
     jwt_secret: str
     realtime: str = ""
+    read_url: str = ""
+    replica_db_url: str = ""
     parts: dict[str, PartStatus] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -64,6 +65,8 @@ def status_of(state: State, *, running: bool, ready: bool, parts: dict[str, Part
         secret_key=state.secret_key,
         jwt_secret=state.jwt_secret,
         realtime=state.realtime,
+        read_url=state.read_url if "replica" in parts else "",
+        replica_db_url=state.replica_db_url if "replica" in parts else "",
         parts=parts,
     )
 
@@ -92,7 +95,7 @@ async def read_status(home: Path) -> Status:
 
 
 def read_record(state: State) -> dict[str, Any]:
-    """Return what the supervisor wrote down last, empty when it wrote nothing."""
+    """Return the last record of the supervisor, empty when there is none."""
     try:
         return dict(json.loads(state.running_file.read_text()))
     except (OSError, ValueError):
@@ -101,6 +104,8 @@ def read_record(state: State) -> dict[str, Any]:
 
 async def ask_health(state: State) -> dict[str, str]:
     """Return the health of each part as the front door sees it, empty when it is away."""
+    import aiohttp  # noqa: PLC0415 - it takes half a second, and most commands ask nobody.
+
     timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
     try:
         async with (

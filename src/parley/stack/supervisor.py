@@ -1,4 +1,4 @@
-"""Keeps parts running: whatever dies is started again, with a growing pause."""
+"""Keeps parts running: a part that ends is started again, after a growing pause."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Supervisor:
                 try:
                     watch.process = await watch.begin()
                 except Exception as error:
-                    # Whatever it was: who gives up here leaves the stack without a part.
+                    # Try again after any error: giving up would leave the stack without this part.
                     logger.warning("%s was not started: %s", watch.process.part.name, error)
                 else:
                     watch.health = Health.READY

@@ -1,8 +1,10 @@
-"""How long to wait before the next try."""
+"""How long to wait before something is tried or done again."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -15,14 +17,14 @@ class Backoff:
 
     least_s: float
     most_s: float
-    chance: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random)
     _next_s: float = 0.0
 
     def next(self) -> float:
         """The next wait in seconds."""
         wait = max(self._next_s, self.least_s)
         self._next_s = min(wait * 2, self.most_s)
-        return wait * self.chance.uniform(0.5, 1.0)
+        return wait * self.rng.uniform(0.5, 1.0)
 
     @property
     def is_exhausted(self) -> bool:
@@ -32,3 +34,27 @@ class Backoff:
     def reset(self) -> None:
         """Begin again with short waits."""
         self._next_s = 0.0
+
+
+class Throttle:
+    """Does something at once, and then at most once in ``least_s``, however often it is asked."""
+
+    def __init__(self, act: Callable[[], None], least_s: float) -> None:
+        self._act = act
+        self._least_s = least_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._was_asked = False
+
+    def ask(self) -> None:
+        """Do it now, or when its time has come."""
+        if self._timer is not None:
+            self._was_asked = True
+            return
+        self._act()
+        self._timer = asyncio.get_running_loop().call_later(self._least_s, self._end_wait)
+
+    def _end_wait(self) -> None:
+        self._timer = None
+        if self._was_asked:
+            self._was_asked = False
+            self.ask()

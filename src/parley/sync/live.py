@@ -1,248 +1,162 @@
-"""Listening: the right topics of the present epochs, on a connection that always comes back."""
+"""Rooms on screen: listened to with those who type there and those who are there.
+
+What the methods are for is told where an app calls them, in ``Chat``. Without a connection nobody
+is seen.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
-from parley.errors import ParleyError, SignInRequired
 from parley.models import RoomsRow
-from parley.sync.backoff import Backoff
-from parley.sync.engine import Engine
-from parley.sync.socket import Socket
-from parley.sync.steps import Heads
+from parley.sync.listener import Listener
+from parley.sync.membership import Membership
+from parley.sync.roster import is_user_id
+from parley.sync.socket import Connector
+from parley.sync.steps import HeadsByRoom
+from parley.sync.typists import Typists
 
-logger = logging.getLogger(__name__)
-REJOIN_S = 1.0
-PULSE_S = 15.0
-ZOMBIE_S = 5.0
-SETTLED_S = 10.0
-EPOCH_DELAY_S = 2.0
-CROWD_EPOCH_DELAY_S = 30.0
-CROWD = 500
-RETRY_LEAST_S = 0.2
-RETRY_MOST_S = 30.0
 TYPING_EVERY_S = 3.0
-TYPING_LASTS_S = 6.0
+NEVER = float("-inf")
 
 
-class Tokens(Protocol):
-    """Where access tokens come from."""
+@dataclass(slots=True)
+class OpenRoom:
+    """A room on screen: who of the others typed there, and when we told that we do."""
 
-    url: str
-    key: str
-
-    async def access_token(self) -> str:
-        """A token that is good for a while. Raises SignInRequired, Unreachable."""
+    typists: Typists = field(default_factory=Typists)
+    typed_at: float = NEVER
 
 
 class Live:
-    """The user topic, and the topics of rooms on screen."""
+    """What an account sees of others just now; nothing between ``stop`` and ``start``."""
 
     def __init__(
         self,
-        tokens: Tokens,
-        engine: Engine,
-        me: str,
+        server: Connector,
+        membership: Membership,
         room_row: Callable[[str], RoomsRow | None],
-        chance: random.Random | None = None,
+        *,
+        hear: Callable[[Any], None],
+        hear_tables: Callable[[Any], None],
+        tenants: Callable[[], Iterable[str]],
+        want_heads: Callable[[], None],
+        rng: random.Random,
     ) -> None:
-        """``room_row`` returns the row of a room in the copy."""
-        self._tokens = tokens
-        self._engine = engine
-        self._me = me
+        """``hear`` is given every step that arrives, ``want_heads`` called when some may be lost.
+
+        ``room_row`` returns the row of a room in the copy. ``hear_tables`` is given what is
+        announced of the project's own tables, and ``tenants`` returns whose are in the copy.
+        """
+        self._membership = membership
+        self._server = server
         self._room_row = room_row
-        self._chance = chance or random.Random()  # noqa: S311
-        self._open: set[str] = set()
-        self._epochs: dict[str | None, int] = {}
-        self._heard: dict[str | None, int] = {}
-        self._socket: Socket | None = None
-        self._joined_at = 0.0
-        self._wake = asyncio.Event()
-        self._typed: dict[str, float] = {}
-        self._typists: dict[str, dict[str, float]] = {}
-        engine.on_heads = self._take_heads
+        self._hear = hear
+        self._hear_tables = hear_tables
+        self._tenants = tenants
+        self._want_heads = want_heads
+        self._rng = rng
+        self._rooms: dict[str, OpenRoom] = {}
+        self._me = ""
+        self._listener: Listener | None = None
+
+    def start(self, me: str) -> Listener:
+        """Begin to listen as an account; returns what has to be run for it."""
+        self._me = me
+        self._listener = Listener(
+            self._server,
+            me,
+            self._rooms.keys(),
+            self._room_row,
+            hear=self._hear,
+            hear_member=self._hear_member,
+            hear_tables=self._hear_tables,
+            tenants=self._tenants,
+            want_heads=self._want_heads,
+            rng=self._rng,
+        )
+        return self._listener
+
+    def stop(self) -> None:
+        """Close all rooms. What was returned by ``start`` is used no more."""
+        self._listener = None
+        self._rooms.clear()
 
     @property
     def is_live(self) -> bool:
-        """Tell whether steps arrive by themselves now."""
-        return (
-            self._socket is not None
-            and not self._socket.lost.is_set()
-            and f"user:{self._me}:{self._epochs.get(None)}" in self._socket.topics
-        )
+        return self._listener is not None and self._listener.is_live
 
     @property
     def topics(self) -> frozenset[str]:
-        """The topics that are joined now."""
-        return frozenset() if self._socket is None else self._socket.topics
+        return frozenset() if self._listener is None else self._listener.topics
+
+    def look_again(self) -> None:
+        """Join and leave topics: other tenants have rows in the copy than before."""
+        if self._listener is not None:
+            self._listener.look_again()
 
     def open(self, room_id: str) -> None:
-        """Listen to a room on screen."""
-        self._open.add(room_id)
-        self._wake.set()
+        if self._listener is not None:
+            self._rooms.setdefault(room_id, OpenRoom())
+            self._listener.look_again()
 
     def close(self, room_id: str) -> None:
-        """A room left the screen."""
-        self._open.discard(room_id)
-        self._wake.set()
+        self._rooms.pop(room_id, None)
+        if self._listener is not None:
+            self._listener.forget(room_id)
 
     async def typing(self, room_id: str) -> None:
-        """Tell an open room that we are typing, at most every three seconds."""
-        now = time.monotonic()
-        if self._socket is not None and now - self._typed.get(room_id, -100) >= TYPING_EVERY_S:
-            self._typed[room_id] = now
-            topic = f"live:{room_id}:{self._epochs.get(room_id)}"
-            await self._socket.broadcast(topic, "typing", {"user_id": self._me})
+        room = self._rooms.get(room_id)
+        # Whatever is in the way just now is nothing that somebody who types can help.
+        with suppress(Exception):
+            if room is not None and self._listener is not None and self._may_tell(room_id, room):
+                room.typed_at = time.monotonic()
+                await self._listener.broadcast(room_id, "typing", {"user_id": self._me})
 
     def typists(self, room_id: str) -> frozenset[str]:
-        """Who typed in an open room within the last six seconds."""
-        now = time.monotonic()
-        typed = self._typists.get(room_id, {})
-        return frozenset(each for each, at in typed.items() if now - at < TYPING_LASTS_S)
+        room = self._rooms.get(room_id)
+        people = frozenset[str]() if room is None else room.typists.people
+        return self._membership.posters(room_id, people)
 
     def present(self, room_id: str) -> frozenset[str]:
-        """Who has an open room on screen, as their devices say."""
-        if self._socket is None:
+        if self._listener is None:
             return frozenset()
-        return self._socket.present(f"live:{room_id}:{self._epochs.get(room_id)}")
+        others = self._listener.present(room_id) - {self._me}
+        members = self._membership.members(room_id, others)
+        is_joined = self._listener.topic_of(room_id) in self._listener.topics
+        return members | {self._me} if is_joined else members
 
-    async def run(self) -> None:
-        """Listen until cancelled. Raises SignInRequired when the session is lost."""
-        retry = Backoff(RETRY_LEAST_S, RETRY_MOST_S, self._chance)
-        while True:
-            socket = Socket(self._tokens.url, self._tokens.key, self._hear)
-            try:
-                await socket.connect(await self._tokens.access_token())
-                self._socket = socket
-                await self._listen(socket, retry)
-            except SignInRequired:
-                raise
-            except ParleyError as error:
-                logger.debug("listening again later: %r", error)
-            finally:
-                self._socket = None
-                await socket.close()
-            await asyncio.sleep(retry.next())
+    def take_heads(self, heads: HeadsByRoom, news: Mapping[str | None, int]) -> None:
+        """Take the heads, and what only they told of: the numbers of streams."""
+        if self._listener is not None:
+            self._listener.take_heads(heads, news)
 
-    async def renew(self, token: str) -> None:
-        """Go on with a new token."""
-        if self._socket is not None:
-            with suppress(Exception):
-                await self._socket.renew(token)
+    def renew(self, token: str) -> None:
+        """Go on with a new token of the same account."""
+        if self._listener is not None:
+            self._listener.renew(token)
 
-    async def _listen(self, socket: Socket, retry: Backoff) -> None:
-        """Hold the wanted topics until the connection is lost or silent."""
-        next_pulse = time.time() + PULSE_S
-        refused = False
-        while not socket.lost.is_set():
-            self._wake.clear()
-            wanted = self._wanted()
-            for topic in socket.topics - wanted.keys():
-                await socket.leave(topic)
-            joined = [each for each in wanted.items() if each[0] not in socket.topics]
-            outcomes = [await self._join(socket, topic, room_id) for topic, room_id in joined]
-            refused = not all(outcomes)
-            if joined:
-                # What was said before we were in is found by comparing heads.
-                self._engine.want_heads()
-                self._joined_at = time.monotonic()
-            if joined and not refused:
-                retry.reset()
-            wait = REJOIN_S if refused or None not in self._epochs else next_pulse - time.time()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(max(wait, 0), PULSE_S)):
-                    await self._first(self._wake, socket.lost)
-            late = time.time() - next_pulse
-            # Further ahead than a pulse ever is: the clock of the device was set back.
-            if late >= 0 or late < -PULSE_S:
-                if late > PULSE_S:
-                    # The device slept.
-                    self._engine.want_heads()
-                await self._tokens.access_token()
-                if not await socket.is_alive():
-                    return
-                next_pulse = time.time() + PULSE_S * self._chance.uniform(0.8, 1.0)
+    def _may_tell(self, room_id: str, room: OpenRoom) -> bool:
+        return (
+            bool(self.topics)
+            and time.monotonic() - room.typed_at >= TYPING_EVERY_S
+            and self._me in self._membership.posters(room_id, [self._me])
+        )
 
-    async def _first(self, *events: asyncio.Event) -> None:
-        waiting = [asyncio.ensure_future(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waiting:
-                each.cancel()
-
-    async def _join(self, socket: Socket, topic: str, room_id: str | None) -> bool:
-        is_live_topic = topic.startswith("live:")
-        if not await socket.join(topic, self._me if is_live_topic else None):
-            return False
-        if is_live_topic:
-            await socket.track(topic, {"user_id": self._me})
-        return True
-
-    def _wanted(self) -> dict[str, str | None]:
-        """The topics to hold, with the room of each."""
-        wanted: dict[str, str | None] = {}
-        if None in self._epochs:
-            wanted[f"user:{self._me}:{self._epochs[None]}"] = None
-        for room_id in self._open & self._epochs.keys():
-            epoch = self._epochs[room_id]
-            wanted[f"live:{room_id}:{epoch}"] = room_id
-            row = self._room_row(room_id)
-            if row is not None and row.is_large:
-                wanted[f"room:{room_id}:{epoch}"] = room_id
-        return wanted
-
-    def _take_heads(self, heads: Heads, news: Mapping[str | None, int]) -> None:
-        self._epochs = {room_id: head.epoch for room_id, head in heads.rooms.items()}
-        self._epochs[None] = heads.user.epoch
-        self._wake.set()
-        # Right after joining, heads tell what was missed before.
-        if news and self.is_live and time.monotonic() - self._joined_at > SETTLED_S:
-            asyncio.get_running_loop().call_later(ZOMBIE_S, self._suspect, self._socket, news)
-
-    def _suspect(self, socket: Socket | None, news: Mapping[str | None, int]) -> None:
-        """A topic that stays silent about what the heads told is joined in name only."""
-        for stream, to in news.items():
-            row = None if stream is None else self._room_row(stream)
-            is_heard = stream is None or (row is not None and not row.is_large)
-            if is_heard and self._heard.get(stream, 0) < to and socket is not None:
-                socket.lost.set()
-
-    def _hear(self, topic: str, event: str, payload: Any) -> None:
-        kind, owner, _ = topic.split(":")
-        if kind == "live":
-            if event == "typing" and isinstance(payload.get("user_id"), str):
-                self._typists.setdefault(owner, {})[payload["user_id"]] = time.monotonic()
-            return
-        stream = payload.get("room_id")
-        to = payload.get("to")
-        if isinstance(to, int):
-            self._heard[stream] = max(to, self._heard.get(stream, 0))
-        if event == "epoch_changed" and stream is not None:
-            row = self._room_row(stream)
-            crowd = row is not None and row.member_count > CROWD
-            most = CROWD_EPOCH_DELAY_S if crowd else EPOCH_DELAY_S
-            asyncio.get_running_loop().call_later(
-                self._chance.uniform(0, most), self._move_on, payload
-            )
-            return
-        self._engine.hear(payload)
-        if event == "epoch_changed" and isinstance(payload.get("epoch"), int):
-            self._epochs[None] = payload["epoch"]
-            self._wake.set()
-
-    def _move_on(self, payload: Mapping[str, Any]) -> None:
-        """Follow a room to its next epoch: not all at the same moment."""
-        if self._socket is None:
-            # Whoever listens again compares heads.
-            return
-        if isinstance(payload.get("epoch"), int):
-            self._epochs[payload["room_id"]] = payload["epoch"]
-            self._wake.set()
-        self._engine.hear(payload)
+    def _hear_member(self, room_id: str, event: str, payload: Any) -> None:
+        """Take what a member sent: no server has looked at it, and anybody can claim any id."""
+        room = self._rooms.get(room_id)
+        user_id = payload.get("user_id") if isinstance(payload, Mapping) else None
+        if (
+            event == "typing"
+            and room is not None
+            and is_user_id(user_id)
+            and user_id != self._me
+            and self._membership.posters(room_id, [user_id])
+        ):
+            room.typists.note(user_id)

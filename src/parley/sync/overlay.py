@@ -8,12 +8,12 @@ from datetime import datetime
 from uuid import UUID
 
 from parley.sync.kinds import as_model
-from parley.sync.outbox import Item
-from parley.sync.shown import Message
+from parley.sync.outbox import UNREADABLE, Item
+from parley.sync.view_models import Message
 
 
 class Overlay:
-    """The deeds of one room, each ready for the message it is about."""
+    """The actions of one room, each ready for the message it is about."""
 
     def __init__(self, items: Iterable[Item], me: UUID) -> None:
         self._me = me
@@ -45,10 +45,12 @@ class Overlay:
 
 
 def changed(message: Message, item: Item, me: UUID) -> Message:
-    """A message after one deed."""
+    """A message after one action."""
     at = datetime.fromisoformat(item.created_at)
     if item.kind == "edit":
-        update = {"body": item.said.body, "edited_at": at}
+        said = item.said
+        update = {**said.model_dump(include={"mentions", "metadata"}, exclude_unset=True)}
+        update |= {"body": said.body, "edited_at": at}
     elif item.kind == "delete":
         update = {"body": "", "deleted_at": at}
     elif item.kind in ("react", "unreact"):
@@ -69,7 +71,12 @@ def draft(item: Item, me: UUID) -> Message:
     else:
         written = {"room_id": item.room_id, "sender_id": me, "client_id": item.client_id}
         written["created_at"] = item.created_at
-        message = as_model(Message, {**item.said.to_json(), **written})
+        message = as_model(Message, {"body": "", **item.said.to_json(), **written})
     return message.model_copy(
-        update={"state": item.state, "reason": item.reason, "item_id": item.id}
+        update={
+            "state": item.state,
+            "reason": item.reason,
+            "item_id": item.id,
+            "is_unreadable": item.reason == UNREADABLE,
+        }
     )

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
-from uuid import UUID
 
 import httpx
 from pydantic import TypeAdapter
 from supabase import AsyncClient, AsyncClientOptions, create_async_client
-from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
 
 from parley.api import ChatApi
-from parley.calls import AsyncCalls, refusal_in
-from parley.errors import ApiError, ParleyError, SignInRequired, Unreachable
+from parley.calls import UNAUTHORIZED, AsyncCalls, read_json, refusal_in
+from parley.errors import (
+    InvalidInput,
+    SignInRequired,
+    Unreachable,
+)
 from parley.events import Cursor
-from parley.models import ProfilesRow
+from parley.sync.auth import SIGN_IN, authenticate
+from parley.sync.errors import ChatClosed
+from parley.sync.replica import Least, Replica
+from parley.sync.rows import Row, refused
 from parley.sync.session import Session
-from parley.sync.steps import Answer, Heads, Row
+from parley.sync.steps import Answer, HeadsByRoom, members, read_profiles
+from parley.sync.table_steps import TableAnswer
 
 ANY: TypeAdapter[Any] = TypeAdapter(Any)
-ANSWERS = ("PT4", "22", "23", "P0")
 REFRESH_EARLY_S = 60
-SERVER_ERROR = 500
-RATE_LIMITED = 429
 TIMEOUT_S = 30.0
-SIGN_IN = "Sign in again; the local copy and the outbox stay."
+ROWS_PER_PAGE = 1000
+MOST_SELECTED = 100_000
+"""How many rows about a page of messages may come."""
 
 T = TypeVar("T")
 
@@ -35,25 +42,17 @@ T = TypeVar("T")
 class Remote(Protocol):
     """What the engine needs of a server. All raise Unreachable, SignInRequired, ApiError."""
 
-    async def pull(self, cursor: Cursor) -> Answer:
-        """Call ``pull_changes``."""
+    async def pull(self, cursor: Cursor, least: Least) -> Answer:
+        """Call ``pull_changes``; a replica answers only with at least these numbers."""
 
-    async def heads(self) -> Heads:
-        """Call ``list_heads``."""
+    async def heads(self, timeline: str | None, least: Least | None) -> HeadsByRoom:
+        """Call ``list_heads``.
 
-    async def profiles(self, user_ids: Iterable[str]) -> list[ProfilesRow]:
+        With ``least``, a replica of this timeline may answer, with no head below it.
+        """
+
+    async def profiles(self, user_ids: Iterable[str]) -> Sequence[Row]:
         """Call ``list_profiles``."""
-
-
-def is_transient(error: ParleyError) -> bool:
-    """Tell whether the same call may well succeed later, whatever it says.
-
-    What has a class of its own, or is a status or a constraint of ours, is an answer. The rest is
-    a server in trouble, such as one that has not read its schema yet.
-    """
-    if isinstance(error, Unreachable):
-        return True
-    return type(error) is ApiError and not error.code.startswith(ANSWERS)
 
 
 class SessionCalls(AsyncCalls):
@@ -70,29 +69,50 @@ class SessionCalls(AsyncCalls):
 class SessionApi(ChatApi):
     """The functions of ``chat`` as the account of a server's session."""
 
-    def __init__(self, server: Server) -> None:
-        self._calls = SessionCalls(server)
+    def __init__(self, calls: SessionCalls) -> None:
+        self._calls = calls
+
+
+class ReadCalls(SessionCalls):
+    """Calls of a session of which the read replica answers those that only read."""
+
+    async def read(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
+        """As ``AsyncCalls.read``."""
+        return await self._server.read(function, arguments, result)
 
 
 class Server:
     """A Supabase project, as one account. Tokens are renewed when they are about to end."""
 
     def __init__(
-        self, url: str, key: str, session: Session | None, keep: Callable[[Session | None], None]
+        self,
+        url: str,
+        key: str,
+        session: Session | None,
+        keep: Callable[[Session | None], None],
+        read_url: str | None = None,
     ) -> None:
         """``keep`` is told every new session, and None when it is lost."""
         self.url = url
         self.key = key
-        self.api = SessionApi(self)
+        self.api = SessionApi(SessionCalls(self))
+        self.reads = SessionApi(ReadCalls(self))
+        self._replica = None if read_url is None else Replica(read_url, key)
         self._session = session
         self._keep = keep
         self._client: AsyncClient | None = None
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=True)
-        self._on_token: Callable[[str], None] | None = None
+        self._ahead_s: float | None = None
+        self._http = httpx.AsyncClient(
+            timeout=TIMEOUT_S,
+            follow_redirects=True,
+            event_hooks={"response": [self._note_time]},
+        )
         self._renewing = asyncio.Lock()
 
     async def client(self) -> AsyncClient:
-        """The client of supabase-py."""
+        """The client of supabase-py. Raises ChatClosed, InvalidInput for what is no URL or key."""
+        if self._http.is_closed:
+            raise ChatClosed("This chat was closed.", "Make another one.")
         if self._client is None:
             options = AsyncClientOptions(
                 schema="chat",
@@ -102,21 +122,28 @@ class Server:
                 # Whether and when to try again is decided here.
                 postgrest_client_retry=False,
             )
-            self._client = await create_async_client(self.url, self.key, options)
+            try:
+                self._client = await create_async_client(self.url, self.key, options)
+            except Exception as error:
+                raise InvalidInput(
+                    f"{self.url!r} and the key are not those of a project: {error}.",
+                    "Take both from 'parley status', or from the project's API settings.",
+                ) from error
             if self._session is not None:
                 self._use(self._session)
         return self._client
 
-    def on_token(self, hear: Callable[[str], None]) -> None:
-        """Tell every new access token to somebody."""
-        self._on_token = hear
-
     async def sign_in(self, email: str, password: str) -> Session:
         """Sign in with a password. Raises SignInRequired, Unreachable. Keeps nothing yet."""
         client = await self.client()
-        return await self._authenticate(
+        return await authenticate(
             lambda: client.auth.sign_in_with_password({"email": email, "password": password})
         )
+
+    async def use_session(self, access_token: str, refresh_token: str) -> Session:
+        """Ask Auth whose tokens these are. Raises as ``sign_in``, and keeps nothing yet."""
+        client = await self.client()
+        return await authenticate(lambda: client.auth.set_session(access_token, refresh_token))
 
     def begin(self, session: Session | None) -> None:
         """Act as the account of this session from now on; None signs out."""
@@ -130,22 +157,53 @@ class Server:
         """Tell whether there is a session, fresh or not."""
         return self._session is not None
 
+    @property
+    def session(self) -> Session | None:
+        """The tokens of this account, None when nobody is signed in."""
+        return self._session
+
+    @property
+    def email(self) -> str:
+        """The address of the account that is signed in; empty when it is not known."""
+        return "" if self._session is None else self._session.email
+
     async def access_token(self) -> str:
         """A token that is good for a while. Raises SignInRequired, Unreachable."""
         return (await self._good_session()).access_token
 
-    async def pull(self, cursor: Cursor) -> Answer:
+    async def pull(self, cursor: Cursor, least: Least) -> Answer:
         """Call ``pull_changes``; its rows stay as they came (see ``kinds``)."""
+        if self._replica is not None:
+            found = await self._replica.pull(cursor, least, await self.access_token())
+            if found is not None:
+                return found
         arguments = {"cursor": cursor}
         return Answer.read(await self.call(ChatApi.pull_changes.__name__, arguments, ANY))
 
-    async def heads(self) -> Heads:
+    async def heads(self, timeline: str | None, least: Least | None) -> HeadsByRoom:
         """Call ``list_heads``."""
-        return Heads.of(await self.api.list_heads())
+        if self._replica is not None and least is not None:
+            found = await self._replica.heads(timeline, least, await self.access_token())
+            if found is not None:
+                return found
+        return HeadsByRoom.of(await self.api.list_heads())
 
-    async def profiles(self, user_ids: Iterable[str]) -> list[ProfilesRow]:
-        """Call ``list_profiles``."""
-        return await self.api.list_profiles([UUID(each) for each in user_ids])
+    async def pull_table(self, name: str, cursor: Mapping[str, Any]) -> TableAnswer:
+        """Call ``pull_table``; its rows stay as they came."""
+        arguments = {"name": name, "cursor": cursor}
+        return TableAnswer.read(await self.call("pull_table", arguments, ANY), name)
+
+    @property
+    def now_us(self) -> int | None:
+        """The server's time in microseconds since 1970: the clock of this device may be wrong."""
+        if self._ahead_s is None:
+            return None
+        return int((self._ahead_s + time.monotonic()) * 1_000_000)
+
+    async def profiles(self, user_ids: Iterable[str]) -> Sequence[Row]:
+        """Call ``list_profiles``; its rows stay as they came."""
+        arguments = {"user_ids": list(user_ids)}
+        return read_profiles(await self.call(ChatApi.list_profiles.__name__, arguments, ANY))
 
     async def call(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
         """Call a function of ``chat`` with a token that is good."""
@@ -158,31 +216,78 @@ class Server:
             await self._renew(session)
             return await calls.call(function, arguments, result)
 
-    async def select(self, table: str, filters: Mapping[str, str]) -> Sequence[Row]:
-        """Read a table through its policies; ``filters`` are PostgREST's."""
+    async def read(self, function: str, arguments: Mapping[str, Any], result: TypeAdapter[T]) -> T:
+        """Call a function of ``chat`` that only reads; the replica may answer."""
+        if self._replica is not None:
+            token = await self.access_token()
+            found = await self._replica.read(function, arguments, token, result)
+            if found is not None:
+                return found[0]
+        return await self.call(function, arguments, result)
+
+    async def select(
+        self, table: str, filters: Mapping[str, str], most: int | None = None
+    ) -> list[Row]:
+        """Read a table through its policies; ``filters`` are PostgREST's.
+
+        Stops as soon as there are more than ``most`` rows; None reads them all. Raises Unreachable,
+        SignInRequired, ApiError, AnswerRefused.
+        """
         rows: list[Row] = []
-        while True:
-            # A project caps the rows of one answer, and does not say at how many.
-            page = await self._select_page(table, {**filters, "offset": str(len(rows))})
+        while most is None or len(rows) <= most:
+            if len(rows) >= MOST_SELECTED:
+                raise refused(f"{table} has no end")
+            # A project caps the rows of one answer as well, and does not say at how many.
+            part = {"limit": str(ROWS_PER_PAGE), "offset": str(len(rows))}
+            page = await self._select_page(table, {**filters, **part})
             if not page:
-                return rows
+                break
             rows += page
+        return rows
 
     async def _select_page(self, table: str, parameters: dict[str, str]) -> list[Row]:
-        headers = {
-            "apikey": self.key,
-            "Authorization": f"Bearer {await self.access_token()}",
-            "Accept-Profile": "chat",
-        }
-        try:
-            answer = await self._http.get(
-                f"{self.url}/rest/v1/{table}", params=parameters, headers=headers
-            )
-        except httpx.TransportError as error:
-            raise Unreachable(f"The API did not answer: {error!r}.", "Try again.") from error
+        answer = await self.request(
+            "GET", f"/rest/v1/{table}", parameters=parameters, headers={"Accept-Profile": "chat"}
+        )
         if not answer.is_success:
             raise refusal_in(answer)
-        return list(answer.json())
+        return members(read_json(answer), table)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: Callable[[], AsyncIterator[bytes]] | None = None,
+    ) -> httpx.Response:
+        """Ask a service of the project as this account. Raises Unreachable, SignInRequired.
+
+        A token that is refused is renewed once; ``content`` is called for each try.
+        """
+        session = await self._good_session()
+        for is_last in (False, True):
+            try:
+                answer = await self._http.request(
+                    method,
+                    f"{self.url}{path}",
+                    params=parameters,
+                    headers={
+                        "apikey": self.key,
+                        "Authorization": f"Bearer {session.access_token}",
+                        **(headers or {}),
+                    },
+                    content=None if content is None else content(),
+                )
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                raise Unreachable(
+                    f"The API did not answer: {error or type(error).__name__}.", "Try again."
+                ) from error
+            if is_last or not is_stale(answer):
+                break
+            session = await self._renew(session)
+        return answer
 
     async def sign_out(self) -> None:
         """End the session on this device."""
@@ -191,12 +296,17 @@ class Server:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+        if self._replica is not None:
+            await self._replica.close()
+
+    async def _note_time(self, response: httpx.Response) -> None:
+        with suppress(ValueError):
+            told = parsedate_to_datetime(response.headers.get("Date", ""))
+            self._ahead_s = told.timestamp() - time.monotonic()
 
     def _use(self, session: Session) -> None:
         if self._client is not None:
             self._client.postgrest.auth(session.access_token)
-        if self._on_token is not None:
-            self._on_token(session.access_token)
 
     async def _good_session(self) -> Session:
         """The session, another one when it is about to end. Raises SignInRequired, Unreachable."""
@@ -216,7 +326,7 @@ class Server:
                 return self._session
             client = await self.client()
             try:
-                fresh = await self._authenticate(
+                fresh = await authenticate(
                     lambda: client.auth.refresh_session(session.refresh_token)
                 )
             except SignInRequired:
@@ -225,23 +335,9 @@ class Server:
             self.begin(fresh)
             return fresh
 
-    async def _authenticate(self, ask: Callable[[], Any]) -> Session:
-        try:
-            answer = await ask()
-        except AuthRetryableError as error:
-            raise Unreachable(f"Auth did not answer: {error}.", "Try again.") from error
-        except AuthApiError as error:
-            if error.status >= SERVER_ERROR or error.status == RATE_LIMITED:
-                raise Unreachable(f"Auth did not answer: {error}.", "Try again.") from error
-            raise SignInRequired(f"Auth refused: {error}.", SIGN_IN) from error
-        except (AuthError, httpx.HTTPError) as error:
-            raise Unreachable(f"Auth did not answer: {error!r}.", "Try again.") from error
-        if answer.session is None:
-            raise SignInRequired("Auth gave no session.", SIGN_IN)
-        return Session(
-            access_token=answer.session.access_token,
-            refresh_token=answer.session.refresh_token,
-            # By the clock of this device, which may be wrong as long as it runs.
-            expires_at=int(time.time()) + answer.session.expires_in,
-            user_id=UUID(answer.session.user.id),
-        )
+
+def is_stale(answer: httpx.Response) -> bool:
+    """Tell whether an answer refuses a token. Storage says 400 of one that has ended."""
+    return answer.status_code == UNAUTHORIZED or (
+        answer.status_code in (400, 403) and any(word in answer.text for word in ("jwt", '\\"exp'))
+    )

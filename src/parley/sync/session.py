@@ -8,9 +8,13 @@ from parley.wire import Row
 
 
 class Session(Row):
-    """Tokens of Auth. ``expires_at`` is in Unix seconds by the clock of this device."""
+    """Tokens of Auth. ``expires_at`` is in Unix seconds by the clock of this device.
+
+    ``email`` is the address the account signed in with; empty when it is not known.
+    """
 
     access_token: str
     refresh_token: str
     expires_at: int
     user_id: UUID
+    email: str = ""

@@ -3,6 +3,9 @@
 realtime-py gives up reconnecting after five tries, does not look at the answers to its heartbeats
 and keeps channels that the server closed. So it never reconnects or rejoins here: a connection
 reports that it is lost, and whoever holds it makes another.
+
+A live topic, or one of a tenant, that the server closes costs that topic, and the topics that carry
+steps go on.
 """
 
 from __future__ import annotations
@@ -10,57 +13,65 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from realtime import (
-    AsyncRealtimeChannel,
-    AsyncRealtimeClient,
-    RealtimeChannelOptions,
-    RealtimeSubscribeStates,
-)
-from realtime.message import Message, ServerMessage
+from realtime import RealtimeChannelOptions, RealtimeSubscribeStates
+from realtime.message import Message
 from realtime.types import PHOENIX_CHANNEL, ChannelEvents
 
 from parley.errors import Unreachable
+from parley.sync.realtime_client import Client, Hear, Pulse, Topic
+from parley.sync.roster import Roster
 
 TIMEOUT_S = 10
 NEVER_S = 10**9
-Hear = Callable[[str, str, Any], None]
-"""Called with the topic, the event and its payload."""
+LIVE = "live:"
+TENANT = "tenant:"
+SPARE = (LIVE, TENANT)
+"""How the topics begin that no step travels under."""
 
-# What the library would report as errors is the normal life of a client on the move.
-logging.getLogger("realtime").setLevel(logging.CRITICAL)
+logger = logging.getLogger(__name__)
 
 
-class Pulse(AsyncRealtimeChannel):
-    """The topic of heartbeats: notes when the server answered one."""
+class Connector(Protocol):
+    """What is needed to connect to Realtime."""
 
-    answered: asyncio.Event
+    url: str
+    key: str
 
-    def _handle_message(self, message: ServerMessage) -> None:
-        self.answered.set()
+    async def access_token(self) -> str:
+        """A token that is good for a while. Raises SignInRequired, Unreachable."""
 
 
 class Socket:
     """A connection and its joined topics."""
 
-    def __init__(self, url: str, key: str, hear: Hear) -> None:
-        """``url`` is the project's; ``hear`` gets every broadcast."""
-        self._client = AsyncRealtimeClient(
+    def __init__(self, url: str, key: str, hear: Hear, fell: Callable[[str], None]) -> None:
+        """``url`` is the project's; ``hear`` gets every broadcast.
+
+        ``fell`` is called with a live topic, or one of a tenant, that the server closed.
+        """
+        self._client = Client(
             f"{url}/realtime/v1", key, auto_reconnect=False, hb_interval=NEVER_S, timeout=TIMEOUT_S
         )
         self._hear = hear
-        self._channels: dict[str, AsyncRealtimeChannel] = {}
+        self._fell = fell
+        self._channels: dict[str, Topic] = {}
         self._pulse = Pulse(self._client, PHOENIX_CHANNEL)
         self._pulse.answered = asyncio.Event()
         self._client.channels[PHOENIX_CHANNEL] = self._pulse
         self.lost = asyncio.Event()
-        """Set when the connection or one of its topics is gone."""
+        """Set when the connection or a topic that carries steps is gone."""
 
     @property
     def topics(self) -> frozenset[str]:
         """What is joined."""
         return frozenset(self._channels)
+
+    @property
+    def met_too_large(self) -> bool:
+        """Tell whether the connection was lost to a frame that was too large."""
+        return self._client.met_too_large
 
     async def connect(self, token: str) -> None:
         """Connect as the person of this token. Raises Unreachable."""
@@ -83,13 +94,21 @@ class Socket:
                 "presence": {"key": presence_key or "", "enabled": presence_key is not None},
             }
         }
-        channel = self._client.channel(topic, options)
-        channel.on_broadcast("*", lambda event: self._hear(topic, event["event"], event["payload"]))
+        channel = Topic(self._client, f"realtime:{topic}", options)
+        channel.roster, channel.hear = Roster(), self._hear
+        self._client.channels[channel.topic] = channel
 
         def note(state: RealtimeSubscribeStates, _: Exception | None) -> None:
             if state is RealtimeSubscribeStates.SUBSCRIBED:
                 self._channels[topic] = channel
-            elif self._channels.get(topic) is channel:
+            elif self._channels.get(topic) is not channel:
+                return
+            elif topic.startswith(SPARE) and self._client.is_connected:
+                del self._channels[topic]
+                # Left alone, the library joins it again by itself.
+                channel.rejoin_timer.reset()
+                self._fell(topic)
+            else:
                 self.lost.set()
 
         try:
@@ -118,9 +137,9 @@ class Socket:
             await self._channels[topic].track(payload)
 
     def present(self, topic: str) -> frozenset[str]:
-        """The presence keys on a topic."""
+        """The ids under which devices appear on a topic."""
         channel = self._channels.get(topic)
-        return frozenset() if channel is None else frozenset(channel.presence_state())
+        return frozenset() if channel is None or self.lost.is_set() else channel.roster.people
 
     async def is_alive(self) -> bool:
         """Ask for a heartbeat; tells whether the server answered in time."""
@@ -146,4 +165,4 @@ class Socket:
             async with asyncio.timeout(1):
                 await self._client.close()
         except Exception:
-            logging.getLogger(__name__).debug("closing", exc_info=True)
+            logger.debug("closing", exc_info=True)

@@ -2,177 +2,213 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
-from parley import events
-from parley.models import ProfilesRow
 from parley.sync.change import Change
-from parley.sync.database import Database
-from parley.sync.faults import OtherAccount
-from parley.sync.kinds import as_model, shape
+from parley.sync.cursor import CopyCursor, Held
+from parley.sync.database import Database, OnFault
+from parley.sync.errors import OtherAccount
+from parley.sync.kinds import ROOM_KINDS, USER_KINDS, maybe_model, shape
+from parley.sync.profile_rows import (
+    doubt_profiles,
+    is_held,
+    people_in,
+    put_profiles,
+    settle_profiles,
+)
+from parley.sync.queries import query
+from parley.sync.room_rows import (
+    count_older,
+    lower,
+    put_room,
+    put_rows,
+    read_cleared,
+    read_stream,
+)
+from parley.sync.rows import Row, Rows, refused
 from parley.sync.session import Session
-from parley.sync.steps import Answer, Rows, Step
-from parley.sync.writer import Writer
+from parley.sync.steps import Answer, Step
+from parley.sync.user_rows import drop_rooms_left, put_user, settle_doubts
 
-PEOPLE = ("user_id", "sender_id", "actor_id")
-"""The columns that name somebody whose profile is needed to show a row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """What the copy has of the streams it asks about; None is nothing."""
-
-    timeline: str | None
-    user: int | None
-    rooms: Mapping[str, int | None]
-
-    def asking(self, window: int, limit: int) -> events.Cursor:
-        """The argument of ``pull_changes``."""
-        rooms = {UUID(room_id): rev for room_id, rev in self.rooms.items()}
-        return events.Cursor(
-            timeline=self.timeline, user=self.user, rooms=rooms, window=window, limit=limit
-        )
+LOCAL_RETRY_S = 1.0
+"""How long until what is in the way of the file is looked at again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the copy has of a room: its number, its range, and seq and rev of each message."""
+class Store(Database):
+    """The file of one account, and its only owner. All methods are transactions of their own."""
 
-    rev: int | None
-    first_seq: int
-    messages: Sequence[tuple[int, int]]
+    def __init__(self, path: Path | str, on_fault: OnFault = lambda fault: None) -> None:
+        """Open or create the copy. Raises StoreUnusable, StoreDamaged, StoreTooNew.
 
-
-class Store:
-    """One file. All methods are transactions of their own."""
-
-    def __init__(self, path: Path | str) -> None:
-        """Open or create the copy. Raises StoreUnusable, StoreTooNew."""
-        self.database = Database(path)
-        self._writer = Writer(self.database)
+        ``on_fault`` is told what gets in the way of the file once it is open.
+        """
+        super().__init__(path)
+        self._keep_from: dict[str, int] = {}
         self._fit_models()
+        self._on_fault = on_fault
 
     def bind(self, url: str, user_id: str) -> None:
         """Claim the file for an account. Raises OtherAccount when it is another's."""
-        with self.database.transaction():
-            account = self.database.one("select url, user_id from account")
+        with self.transaction():
+            account = self.one("select url, user_id from account")
             if account["user_id"] not in (None, user_id) or account["url"] not in (None, url):
                 raise OtherAccount(
-                    f"The local copy {self.database.path} belongs to another account.",
+                    f"The local copy {self.path} belongs to another account.",
                     "Give every account a file of its own, or forget() the copy first.",
                 )
-            self.database.execute("update account set url = ?, user_id = ?", (url, user_id))
+            self.execute("update account set url = ?, user_id = ?", (url, user_id))
 
     @property
     def me(self) -> str | None:
         """Whose copy this is; None until somebody signed in."""
-        user_id = self.database.one("select user_id from account")[0]
+        user_id = self.one("select user_id from account")[0]
         return None if user_id is None else str(user_id)
+
+    @property
+    def device_id(self) -> str:
+        """The name of this installation, which lives as long as the file."""
+        return str(self.one("select device_id from account")[0])
 
     @property
     def url(self) -> str | None:
         """Which server this is a copy of."""
-        url = self.database.one("select url from account")[0]
+        url = self.one("select url from account")[0]
         return None if url is None else str(url)
 
     @property
     def session(self) -> Session | None:
         """The tokens of the account, if it is signed in."""
-        session = self.database.one("select session from account")[0]
-        return None if session is None else as_model(Session, str(session))
+        session = self.one("select session from account")[0]
+        return None if session is None else maybe_model(Session, str(session))
 
     @session.setter
     def session(self, value: Session | None) -> None:
         text = None if value is None else value.model_dump_json()
-        with self.database.transaction():
-            self.database.execute("update account set session = ?", (text,))
+        with self.transaction():
+            self.execute("update account set session = ?", (text,))
 
-    def cursor(self, room_ids: Iterable[str] | None = None) -> Cursor:
+    def probe(self) -> None:
+        """Where something got in the way, see whether it is still there. Raises StoreUnusable."""
+        if self.fault is not None:
+            with self.transaction():
+                self.execute("update account set only_row = only_row")
+
+    def cursor(self, room_ids: Iterable[str] | None = None) -> CopyCursor:
         """What the copy has of the own stream and of some rooms, or of all of them."""
-        account = self.database.one("select timeline, rev from account")
-        streams = {row[0]: row[1] for row in self.database.all("select room_id, rev from streams")}
+        account = self.one("select timeline, rev, seen from account")
+        streams = {row["room_id"]: row for row in self.all(query("stream_list"))}
         if room_ids is not None:
             streams = {each: streams[each] for each in room_ids if each in streams}
-        return Cursor(account["timeline"], account["rev"], streams)
+        return CopyCursor(
+            account["timeline"],
+            account["rev"],
+            {each: row["rev"] for each, row in streams.items()},
+            {each: row["first_seq"] for each, row in streams.items() if row["may_be_unread"]},
+            {each for each, row in streams.items() if not row["older_counted"]},
+            account["seen"],
+        )
 
     def apply_step(self, step: Step) -> list[Change] | None:
         """Apply a step that joins on to what is there; None when it does not and must be pulled."""
-        with self.database.transaction():
+        with self.transaction():
             if step.rows is None or step.begin is None or self._rev(step.room_id) != step.begin:
                 return None
             return self._put(step)
 
-    def apply_answer(self, asked: Cursor, answer: Answer) -> list[Change]:
+    def apply_answer(self, asked: CopyCursor, answer: Answer) -> list[Change]:
         """Apply what a pull with this cursor brought, except to streams that moved meanwhile.
 
         An answer from a snapshot that does not see yet what the copy has is left alone as well.
+        Raises AnswerRefused, with nothing written, when it does not begin where it was asked to.
         """
         changes: list[Change] = []
-        with self.database.transaction():
+        with self.transaction():
             if asked.timeline is None:
-                self.database.execute(
+                self.execute(
                     "update account set timeline = ? where timeline is null", (answer.timeline,)
                 )
-            account = self.database.one("select timeline from account")
+            account = self.one("select timeline from account")
             if account["timeline"] != answer.timeline or answer.user is None:
                 return []
+            is_own_fresh = False
             for step in (answer.user, *answer.rooms):
                 have = asked.user if step.room_id is None else asked.rooms.get(step.room_id)
-                is_known = step.room_id is None or self._stream(step.room_id) is not None
+                if step.begin not in (None, have):
+                    raise refused("it does not begin where it was asked to")
+                is_known = step.room_id is None or read_stream(self, step.room_id) is not None
                 if is_known and self._rev(step.room_id) == have and (have or 0) <= step.to:
                     changes += self._put(step)
-            self._writer.put_profiles(answer.profiles)
+                    is_own_fresh |= step.room_id is None and step.begin is None
+            own_rev = self._rev(None)
+            if own_rev is not None and own_rev <= answer.user.to:
+                # The server counted with all marks that are here.
+                count_older(self, asked.first, answer)
+                if own_rev == answer.user.to and not answer.more:
+                    changes = drop_rooms_left(self) + changes
+            settle_doubts(self, is_own_fresh)
+            changes += self._put_seen(answer)
         return changes
 
     def start_over(self, timeline: str) -> None:
         """Ask for everything anew, because the numbers are those of another history.
 
-        What is there stays readable until the answers replace it.
+        What is there stays readable until the answers replace it. Sends and marks that no step has
+        confirmed go again.
         """
-        with self.database.transaction():
-            self.database.execute("update account set timeline = ?, rev = null", (timeline,))
-            self.database.execute("update streams set rev = null")
+        with self.transaction():
+            for name in ("outbox_unanswered", "outbox_undone", "outbox_restored"):
+                self.execute(query(name))
+            self.execute("update account set timeline = ?, rev = null, seen = null", (timeline,))
+            self.execute("update streams set rev = null")
+            doubt_profiles(self)
 
     def distrust(self, room_id: str | None, have: int) -> None:
         """Ask for one stream anew, unless it moved: the server does not know these numbers."""
-        with self.database.transaction():
+        with self.transaction():
+            self.execute(query("outbox_unanswered"))
             if room_id is None:
-                self.database.execute("update account set rev = null where rev = ?", (have,))
+                self.execute("update account set rev = null where rev = ?", (have,))
             else:
-                self.database.execute(
+                self.execute(
                     "update streams set rev = null where room_id = ? and rev = ?", (room_id, have)
                 )
 
-    def put_profiles(self, profiles: Iterable[ProfilesRow]) -> None:
+    def put_profiles(self, profiles: Iterable[Row]) -> list[Change]:
         """Keep profiles of people whom rows name."""
-        with self.database.transaction():
-            self._writer.put_profiles(each.model_dump(mode="json") for each in profiles)
+        with self.transaction():
+            return put_profiles(self, profiles)
 
     def unknown_people(self, changes: Iterable[Change]) -> set[str]:
         """Name the people in these changes whose profile is not here."""
-        named = {
-            str(row[column])
-            for change in changes
-            for rows in change.raw.values()
-            for row in rows
-            for column in PEOPLE
-            if row.get(column) is not None
-        }
-        statement = "select 1 from profiles where user_id = ?"
-        return {each for each in named if self.database.maybe(statement, (each,)) is None}
+        named = people_in(change.raw for change in changes)
+        return {each for each in named if not is_held(self, each)}
+
+    def doubtful_people(self) -> list[str]:
+        """Name all people whose profile is here, if these have to be asked for anew."""
+        statement = (
+            "select p.user_id from profiles as p join account as a on a.profile_doubts order by 1"
+        )
+        return [row[0] for row in self.all(statement)]
+
+    def settle_profiles(self, asked: Sequence[str], profiles: Iterable[Row]) -> list[Change]:
+        """Write what the server says of people in doubt that it was asked about."""
+        with self.transaction():
+            return settle_profiles(self, asked, profiles)
+
+    def end_profile_doubts(self) -> None:
+        """Note that the server was asked about everybody."""
+        with self.transaction():
+            self.execute("update account set profile_doubts = 0")
 
     def held(self, room_id: str) -> Held | None:
         """What there is of a room; None when it is not in the copy."""
-        with self.database.transaction():
-            stream = self._stream(room_id)
+        with self.transaction():
+            stream = read_stream(self, room_id)
             if stream is None:
                 return None
-            messages = self.database.all(
+            messages = self.all(
                 "select seq, rev from messages where room_id = ? and seq >= ?",
                 (room_id, stream["first_seq"]),
             )
@@ -183,53 +219,68 @@ class Store:
     @contextmanager
     def keeping_from(self, room_id: str, first_seq: int) -> Iterator[None]:
         """Keep what steps say about messages from here on, while they are being fetched."""
-        self._writer.keep_from[room_id] = first_seq
+        self._keep_from[room_id] = first_seq
         try:
             yield
         finally:
-            del self._writer.keep_from[room_id]
+            self._keep_from.pop(room_id, None)
 
     def extend(self, room_id: str, before: int, first_seq: int, rows: Rows) -> bool:
         """Lower the range of a room from ``before`` with the rows of the messages in between.
 
-        Tells whether it was done; it is not when the range moved meanwhile.
+        Tells whether it was done; it is not when the range moved meanwhile, or was cleared.
         """
-        with self.database.transaction():
-            stream = self._stream(room_id)
+        with self.transaction():
+            stream = read_stream(self, room_id)
             if stream is None or stream["first_seq"] != before:
                 return False
-            self._writer.put_rows(rows)
-            self.database.execute(
-                "update streams set first_seq = ? where room_id = ?", (first_seq, room_id)
-            )
+            if first_seq <= read_cleared(self, room_id):
+                return False
+            put_rows(self, rows)
+            lower(self, room_id, first_seq)
         return True
-
-    def remove(self) -> None:
-        """Delete the file."""
-        self.database.remove()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.database.close()
 
     def _fit_models(self) -> None:
         """Forget rows that were kept for models of another version; they come again."""
-        with self.database.transaction():
-            kept_for = self.database.one("select shape from account")[0]
+        with self.transaction():
+            kept_for = self.one("select shape from account")[0]
             if kept_for != shape():
-                self._writer.empty()
-                self.database.execute("update account set shape = ?", (shape(),))
-
-    def _stream(self, room_id: str) -> sqlite3.Row | None:
-        return self._writer.stream(room_id)
+                self._empty()
+                self.execute("update account set shape = ?", (shape(),))
 
     def _rev(self, room_id: str | None) -> int | None:
         if room_id is None:
-            rev = self.database.one("select rev from account")[0]
+            rev = self.one("select rev from account")[0]
         else:
-            stream = self._stream(room_id)
+            stream = read_stream(self, room_id)
             rev = None if stream is None else stream["rev"]
         return None if rev is None else int(rev)
 
     def _put(self, step: Step) -> list[Change]:
-        return self._writer.put(step)
+        if step.room_id is None:
+            return put_user(self, step)
+        change = put_room(self, step, step.room_id, self._keep_from.get(step.room_id))
+        return [] if change is None else [change]
+
+    def _put_seen(self, answer: Answer) -> list[Change]:
+        # Of people who changed, those are kept who are here, or whom the answer's rows name.
+        named = people_in(step.rows or {} for step in (answer.user, *answer.rooms) if step)
+        wanted = [
+            row
+            for row in answer.profiles
+            if row["user_id"] in named or is_held(self, row["user_id"])
+        ]
+        changes = put_profiles(self, wanted)
+        self.execute("update account set seen = ?", (answer.seen,))
+        return changes
+
+    def _empty(self) -> None:
+        """Delete all rows and how far they go; the account, its rooms and the outbox stay."""
+        for kind in (*ROOM_KINDS.values(), *USER_KINDS.values()):
+            self.execute(f"delete from {kind.name}")  # noqa: S608
+        self.execute("delete from profiles")
+        self.execute("update account set rev = null, seen = null")
+        self.execute(
+            "update streams set rev = null, first_seq = 1, last_seq = 0, older_counted = 0"
+        )
+        self.execute("update outbox set row = null")

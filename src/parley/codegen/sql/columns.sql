@@ -1,4 +1,4 @@
--- Columns with what a reader and a writer need to know. %(role)s is whose rights count.
+-- Columns, with what reading and writing them needs. %(role)s is the role whose rights decide.
 select
   a.attrelid as relation,
   a.attname as name,

@@ -1,4 +1,4 @@
--- Every type, so that what a column or function is made of can be followed in memory.
+-- Every type, so that the types inside a type can be looked up without another query.
 select
   t.oid,
   n.nspname as schema,

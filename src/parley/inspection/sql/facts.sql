@@ -1,14 +1,9 @@
--- What a look at a database needs, in one row.
+-- The facts that most checks of parley doctor need, in one row.
 select
   current_setting('server_version') as version,
   clock_timestamp() as now,
   to_regnamespace('chat') is not null and to_regnamespace('chat_private') is not null
     as is_installed,
-  array(
-    select wanted.name
-    from unnest('{unaccent,btree_gin,pgcrypto}'::text[]) as wanted (name)
-    where not exists (select from pg_extension as e where e.extname = wanted.name)
-  ) as missing_extensions,
   array(
     select split_part(setting.entry, '=', 2)
     from pg_db_role_setting as s
@@ -17,19 +12,11 @@ select
     where setting.entry like 'pgrst.db_schemas=%'
   ) as exposed,
   array(
-    select p.proname::text
-    from pg_proc as p
-    where p.pronamespace = to_regnamespace('chat')
-      and (
-        has_function_privilege('authenticated', p.oid, 'execute')
-        or has_function_privilege('service_role', p.oid, 'execute')
-      )
-    order by p.proname
-  ) as functions,
-  array(
     select to_char(day, 'YYYY_MM_DD')
     from generate_series(current_date, current_date + 1, interval '1 day') as day
     where to_regclass('realtime.messages_' || to_char(day, 'YYYY_MM_DD')) is null
   ) as missing_partitions,
+  coalesce(has_table_privilege(to_regclass('realtime.messages'), 'delete'), false)
+    as may_delete_broadcasts,
   to_regclass('supabase_migrations.schema_migrations') is not null as has_history,
   to_regclass('cron.job') is not null as has_cron

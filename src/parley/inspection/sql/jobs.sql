@@ -1,6 +1,6 @@
--- The scheduled jobs that call us, and what became of their last run.
+-- The scheduled jobs that call Parley's maintenance, and what became of their last run.
 select
-  j.jobname as name,
+  coalesce(j.jobname, j.jobid::text) as name,
   j.active as is_active,
   coalesce(d.status = 'failed', false) as has_failed,
   coalesce(d.return_message, '') as said
@@ -12,5 +12,5 @@ left join lateral (
   order by r.start_time desc
   limit 1
 ) as d on true
-where j.command ~ 'chat\.'
-order by j.jobname
+where j.command ~ '\mchat(_private)?\.run_maintenance\M'
+order by 1

@@ -1,4 +1,4 @@
--- When something was last said in some rooms, which the start screen sorts by.
+-- The time of the last message in some rooms, by which the start screen sorts.
 update chat.rooms as r
 set active_at = m.created_at
 from chat.messages as m

@@ -1,6 +1,6 @@
 -- Up to where this account has acknowledged a room, or is about to.
 select max(
-  coalesce((select row ->> 'delivered_seq' from marks where room_id = :room_id), 0),
+  coalesce((select cast(row ->> 'delivered_seq' as integer) from marks where room_id = :room_id), 0),
   coalesce(
     (
       select max(seq)

@@ -1,5 +1,5 @@
 -- The newest messages below a seq, inside the range that is kept in step.
-select m.row
+select m.*
 from messages as m
 join streams as s using (room_id)
 where room_id = :room_id and seq >= s.first_seq and seq < :before

@@ -1,2 +1,2 @@
--- A failed deed tries again, at its old place.
+-- A failed action tries again, at its old place.
 update outbox set state = 'pending', reason = '' where id = :id and state = 'failed'

@@ -1,0 +1,1 @@
+select chat.verify_audit(%(known_head)s) as verdict

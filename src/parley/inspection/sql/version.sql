@@ -1,0 +1,2 @@
+-- Which Parley the database has.
+select chat.version() ->> 'version'

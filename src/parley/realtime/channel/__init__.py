@@ -1,0 +1,1 @@
+"""The events of a joined topic: joins, broadcasts, presence, new tokens, replay."""

@@ -1,0 +1,1 @@
+"""The server's connections to Postgres, the queries it runs, and the partitions it keeps."""

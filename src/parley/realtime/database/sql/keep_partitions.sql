@@ -1,0 +1,2 @@
+-- The stand-in's platform SQL has this function; a hosted project does without it.
+select _realtime.keep_partitions();

@@ -1,1 +1,0 @@
-select _realtime.keep_partitions();

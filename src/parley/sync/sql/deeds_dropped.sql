@@ -1,3 +1,0 @@
--- What was done in a room that is gone: marks and answered deeds leave with it.
-delete from outbox
-where room_id = :room_id and (state = 'sent' or kind in ('read', 'delivered'))

@@ -1,0 +1,191 @@
+"""A copy of the adopter's table becomes what a select shows its owner, whatever writers do."""
+
+from __future__ import annotations
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from tests.people import Person, people
+from tests.sql.races import Owner
+
+pytestmark = pytest.mark.lasts(30)
+
+TABLE = "app.payments"
+SCHEMA = """
+create schema app;
+grant usage on schema app to authenticated;
+create table app.payments (
+  id integer primary key, tenant_id uuid, amount integer not null, is_hidden boolean not null
+);
+create index payments_by_tenant on app.payments (tenant_id, id);
+alter table app.payments enable row level security;
+create policy "members read what is not hidden" on app.payments for select to authenticated
+  using (not is_hidden and tenant_id in (
+    select t.tenant_id from chat.tenant_members as t
+    where t.user_id = (select auth.uid()) and t.removed_at is null
+  ));
+grant select on app.payments to authenticated;
+select chat_private.stream_table('app.payments', 'tenant_id');
+"""
+VISIBLE = "select to_jsonb(p) from app.payments as p order by p.id"
+
+
+class Copy:
+    """The rows on somebody's device, kept as a client keeps them."""
+
+    def __init__(self, person: Person, limit: int = 1000) -> None:
+        self.person = person
+        self.cursor: dict[str, Any] = {"timeline": None, "limit": limit, "owners": {}}
+        self.rows: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.resets = 0
+        self.pages = 0
+
+    def pull(self) -> None:
+        """Pull until there is no more."""
+        more = True
+        while more:
+            answer = self.person.call("pull_table", name=TABLE, cursor=Jsonb(self.cursor))[
+                "pull_table"
+            ]
+            self.pages += 1
+            more = answer["more"]
+            self.cursor["timeline"] = answer["timeline"]
+            for owner_id in answer["dropped"]:
+                self._drop(owner_id)
+                del self.cursor["owners"][owner_id]
+            for owner in answer["owners"]:
+                self._apply(owner)
+
+    def _drop(self, owner_id: str) -> None:
+        self.rows = {tag: row for tag, row in self.rows.items() if row[0] != owner_id}
+
+    def _apply(self, owner: dict[str, Any]) -> None:
+        owner_id = owner["owner_id"]
+        if owner["reset"]:
+            self.resets += 1
+            self._drop(owner_id)
+        for tag in owner["gone"]:
+            if self.rows.get(tag, (None,))[0] == owner_id:
+                del self.rows[tag]
+        for entry in owner["rows"]:
+            self.rows[entry["tag"]] = (owner_id, entry["row"])
+        self.cursor["owners"][owner_id] = owner["cursor"]
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Return the rows in the order of their keys."""
+        return sorted((row for _, row in self.rows.values()), key=lambda row: row["id"])
+
+
+def visible(database: str, person: Person) -> list[dict[str, Any]]:
+    """Return what a select shows somebody."""
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "select set_config('role', 'authenticated', true),"
+            " set_config('request.jwt.claims', %s, true)",
+            [f'{{"sub": "{person.id}", "role": "authenticated"}}'],
+        )
+        return [row for (row,) in connection.execute(VISIBLE)]
+
+
+def tenants_of(owner: Owner, founder: Person, other: Person) -> list[UUID]:
+    """Make two tenants: both people are in the first one, the founder alone in the second."""
+    tenants = [founder.call("create_tenant", name=name)["tenant_id"] for name in ("Club", "Shop")]
+    owner.execute(
+        "insert into chat.tenant_members (tenant_id, user_id, role) values (%s, %s, 'member')",
+        [tenants[0], other.id],
+    )
+    return tenants
+
+
+def write(database: str, tenants: list[UUID], seed: int, over: threading.Event) -> int:
+    """Write like an app: rows and sets of rows, in long transactions, some of them rolled back."""
+    rng, count = random.Random(seed), 0
+    with psycopg.connect(database) as connection:
+        while not over.is_set():
+            for _ in range(rng.choice((1, 1, 1, 4))):
+                first, tenant = rng.randrange(3000), rng.choice(tenants)
+                last = first + rng.choice((0, 0, 3, 500))
+                connection.execute(
+                    rng.choice(
+                        (
+                            "insert into app.payments select n, %(tenant)s, %(first)s, n %% 7 = 0"
+                            " from generate_series(%(first)s::integer, %(last)s::integer) as n"
+                            " on conflict do nothing",
+                            "update app.payments set amount = amount + 1"
+                            " where id between %(first)s and %(last)s",
+                            "update app.payments set tenant_id = %(tenant)s"
+                            " where id between %(first)s and %(last)s",
+                            "update app.payments set is_hidden = not is_hidden"
+                            " where id = %(first)s",
+                            "update app.payments set id = id + 5000 where id = %(first)s",
+                            "delete from app.payments where id between %(first)s and %(last)s",
+                        )
+                    ),
+                    {"first": first, "last": last, "tenant": tenant},
+                )
+                over.wait(rng.choice((0, 0, 0.02)))
+            count += 1
+            connection.rollback() if rng.random() < 0.1 else connection.commit()
+    return count
+
+
+def try_to_write(database: str, tenants: list[UUID], seed: int, over: threading.Event) -> int:
+    """Write, and begin again when another writer was first."""
+    count = 0
+    while not over.is_set():
+        try:
+            count += write(database, tenants, seed + count, over)
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation):
+            count += 1
+    return count
+
+
+def test_copies_hold_what_a_select_shows_while_six_writers_write(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(SCHEMA)
+    with people(database, "Ann", "Bob") as (ann, bob), ThreadPoolExecutor(8) as pool:
+        tenants = tenants_of(owner, ann, bob)
+        copies = [Copy(ann, limit=200), Copy(bob, limit=50)]
+        over = threading.Event()
+        writers = [pool.submit(try_to_write, database, tenants, n, over) for n in range(6)]
+        timer = threading.Timer(4, over.set)
+        timer.start()
+        while not over.is_set():
+            for copy in copies:
+                copy.pull()
+            owner.execute("select chat_private.fold_table_notes(200)")
+        assert sum(writer.result() for writer in writers) > 50
+        for copy in copies:
+            copy.pull()
+            assert copy.shown() == visible(database, copy.person)
+            assert copy.pages > 10
+        assert copies[1].shown() != copies[0].shown() != []
+
+
+def test_notes_that_are_purged_make_a_copy_start_anew(database: str, owner: Owner) -> None:
+    owner.execute(SCHEMA)
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenants = tenants_of(owner, ann, bob)
+        copy = Copy(ann)
+        copy.pull()
+        owner.execute("insert into app.payments values (1, %s, 5, false)", [tenants[0]])
+        copy.pull()
+        begun_with = copy.resets
+        owner.execute("update chat_private.table_notes set noted_at = now() - interval '31 days'")
+        owner.execute("select chat_private.purge_table_notes(100)")
+        copy.pull()
+        assert copy.resets == begun_with, "a copy that has seen what was purged goes on"
+        owner.execute("update app.payments set amount = 6")
+        owner.execute("update chat_private.table_notes set noted_at = now() - interval '31 days'")
+        owner.execute("select chat_private.purge_table_notes(100)")
+        copy.pull()
+        assert copy.resets == begun_with + 1
+        assert copy.shown() == visible(database, ann)
