@@ -57,6 +57,15 @@ as $$
 declare
   v_count integer;
 begin
+  -- Devices before deliveries, each in the order of its key, as whoever spreads pushes takes them.
+  perform from chat.devices as d
+  where d.user_id = drop_devices.user_id and d.device_id = any (drop_devices.device_ids)
+  order by d.device_id
+  for update;
+  perform from chat_private.push_deliveries as p
+  where p.user_id = drop_devices.user_id and p.device_id = any (drop_devices.device_ids)
+  order by p.room_id, p.device_id
+  for update;
   delete from chat_private.push_deliveries as p
   where p.user_id = drop_devices.user_id and p.device_id = any (drop_devices.device_ids);
   delete from chat_private.push_tokens as t

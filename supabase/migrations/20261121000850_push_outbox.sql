@@ -129,8 +129,31 @@ Returns:
 
 create type chat_private.wanted_push as (user_id uuid, room_id uuid, device_id text, seq bigint);
 
+create function chat_private.are_due(wanted chat_private.wanted_push[])
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select
+    from unnest(are_due.wanted) as w
+    left join chat.room_preferences as p on p.user_id = w.user_id and p.room_id = w.room_id
+    left join chat_private.push_deliveries as d
+      on d.user_id = w.user_id and d.room_id = w.room_id and d.device_id = w.device_id
+    where coalesce(p.snoozed_until <= clock_timestamp(), true)
+      and coalesce(d.wanted_seq <= d.sent_seq or d.due_at <= clock_timestamp(), true)
+  );
+end;
+$$;
+
+comment on function chat_private.are_due(chat_private.wanted_push[]) is
+  'Tell whether any of these pushes may go out now: nobody snoozes it, or is at it already.';
+
 -- Members of a room are considered in portions: an announcement to ten thousand people is one row, and
--- ten portions, each remembered in it.
+-- ten portions, each remembered in it. What all portions want is written once, in the order of the key:
+-- whoever wrote a second time would wait for others while they wait for what was written first.
 create function chat_private.spread_pushes(most integer)
 returns integer
 language plpgsql
@@ -138,53 +161,61 @@ volatile
 set search_path = '', pg_temp
 as $$
 declare
-  v_left integer := spread_pushes.most;
+  v_left integer;
+  v_considered integer := 0;
   v_out chat_private.push_outbox;
   v_message chat.messages;
   v_members chat.room_members[];
   v_wanted chat_private.wanted_push[] := '{}';
 begin
-  for v_out in
-    select o.*
-    from chat_private.push_outbox as o
-    order by o.created_at, o.room_id, o.seq
-    limit 200
-    for update skip locked
   loop
-    select m.* into v_message
-    from chat.messages as m
-    where m.room_id = v_out.room_id and m.seq = v_out.seq and m.deleted_at is null;
-    v_members := array(
-      select m
-      from chat.room_members as m
-      where m.room_id = v_message.room_id
-        and m.user_id > coalesce(v_out.after_user_id, '00000000-0000-0000-0000-000000000000')
-        and m.left_at is null
-      order by m.user_id
-      limit v_left
-    );
-    v_wanted := v_wanted || array(
-      select row(m.user_id, m.room_id, t.device_id, v_message.seq)::chat_private.wanted_push
-      from unnest(v_members) as m
-      join chat_private.push_tokens as t on t.user_id = m.user_id
-      join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null and not p.is_bot
-      where chat_private.may_push(m, v_message)
-    );
-    if cardinality(v_members) = v_left then
-      update chat_private.push_outbox as o
-      set after_user_id = v_members[v_left].user_id
+    v_left := spread_pushes.most;
+    for v_out in
+      select o.*
+      from chat_private.push_outbox as o
+      order by o.created_at, o.room_id, o.seq
+      limit 200
+      for update skip locked
+    loop
+      select m.* into v_message
+      from chat.messages as m
+      where m.room_id = v_out.room_id and m.seq = v_out.seq and m.deleted_at is null;
+      v_members := array(
+        select m
+        from chat.room_members as m
+        where m.room_id = v_message.room_id
+          and m.user_id > coalesce(v_out.after_user_id, '00000000-0000-0000-0000-000000000000')
+          and m.left_at is null
+        order by m.user_id
+        limit v_left
+      );
+      v_wanted := v_wanted || array(
+        select row(m.user_id, m.room_id, t.device_id, v_message.seq)::chat_private.wanted_push
+        from unnest(v_members) as m
+        join chat_private.push_tokens as t on t.user_id = m.user_id
+        join chat.devices as d on d.user_id = t.user_id and d.device_id = t.device_id
+        join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null and not p.is_bot
+        where chat_private.may_push(m, v_message)
+        -- (A device that is being forgotten needs no push.)
+        for key share of d skip locked
+      );
+      if cardinality(v_members) = v_left then
+        update chat_private.push_outbox as o
+        set after_user_id = v_members[v_left].user_id
+        where o.created_at = v_out.created_at and o.room_id = v_out.room_id and o.seq = v_out.seq;
+        v_left := 0;
+        exit;
+      end if;
+      delete from chat_private.push_outbox as o
       where o.created_at = v_out.created_at and o.room_id = v_out.room_id and o.seq = v_out.seq;
-      v_left := 0;
-      exit;
-    end if;
-    delete from chat_private.push_outbox as o
-    where o.created_at = v_out.created_at and o.room_id = v_out.room_id and o.seq = v_out.seq;
-    -- (A room without members is work, too.)
-    v_left := v_left - greatest(1, cardinality(v_members));
-    exit when v_left <= 0;
+      -- (A room without members is work, too.)
+      v_left := v_left - greatest(1, cardinality(v_members));
+      exit when v_left <= 0;
+    end loop;
+    v_considered := v_considered + spread_pushes.most - v_left;
+    exit when v_left = spread_pushes.most or chat_private.are_due(v_wanted);
   end loop;
 
-  -- One statement in the order of the key, so that two that spread wait for each other and no more.
   -- While somebody snoozes a room, its pushes wait.
   insert into chat_private.push_deliveries as d (user_id, room_id, device_id, wanted_seq, due_at)
   select
@@ -200,7 +231,7 @@ begin
     wanted_at = case when d.wanted_seq > d.sent_seq then d.wanted_at else excluded.wanted_at end,
     due_at = case when d.wanted_seq > d.sent_seq then d.due_at else excluded.due_at end,
     tries = case when d.wanted_seq > d.sent_seq then d.tries else 0 end;
-  return spread_pushes.most - v_left;
+  return v_considered;
 end;
 $$;
 
@@ -208,7 +239,8 @@ comment on function chat_private.spread_pushes(integer) is
   $$Turn rows of the outbox into deliveries, one per device and room.
 
 Args:
-  most: how many members to consider at most.
+  most: how many members to consider at most at once. When nobody of them is to be told now, the next
+    ones are considered too.
 
 Returns:
   How many members were considered; 0 when the outbox is empty.$$;
@@ -276,6 +308,7 @@ comment on function chat_private.drop_closed_devices(integer) is
 revoke execute on function
   chat_private.is_looking(uuid, uuid),
   chat_private.may_push(chat.room_members, chat.messages),
+  chat_private.are_due(chat_private.wanted_push[]),
   chat_private.spread_pushes(integer),
   chat_private.drop_old_pushes(integer),
   chat_private.drop_closed_devices(integer)

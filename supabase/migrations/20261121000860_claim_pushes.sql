@@ -179,47 +179,53 @@ declare
   v_delivery chat_private.push_deliveries;
   v_snoozed_until timestamptz;
   v_push chat.claimed_push;
+  v_claimed integer := 0;
 begin
-  for v_delivery in
-    select d.*
-    from chat_private.push_deliveries as d
-    where d.wanted_seq > d.sent_seq and d.due_at <= v_now
-    order by d.due_at
-    limit claim_messages.batch_size
-    for no key update skip locked
+  -- Until there is something to push: a whole batch may be about nothing any more.
   loop
-    v_push := null;
-    select p.snoozed_until into v_snoozed_until
-    from chat.room_preferences as p
-    where p.user_id = v_delivery.user_id and p.room_id = v_delivery.room_id;
-    if coalesce(v_snoozed_until <= v_now, true)
-      and v_delivery.wanted_at > v_now - interval '24 hours'
-    then
-      v_push := chat_private.write_push(v_delivery);
-    end if;
-    update chat_private.push_deliveries as d
-    set
-      due_at = case
-        when v_snoozed_until > v_now then v_snoozed_until else v_now + interval '2 minutes'
-      end,
-      wanted_at = case when v_snoozed_until > v_now then v_snoozed_until else d.wanted_at end,
-      tries = d.tries + case when v_push.kind is null then 0 else 1 end,
-      sent_seq = case
-        when v_push.kind is null and coalesce(v_snoozed_until <= v_now, true) then d.wanted_seq
-        else d.sent_seq
-      end,
-      -- (What is settled without a push is not shown by anything that could be taken away.)
-      cleared_seq = case
-        when v_push.kind is null and coalesce(v_snoozed_until <= v_now, true)
-          and d.cleared_seq = d.sent_seq then d.wanted_seq
-        else d.cleared_seq
-      end
-    where d.user_id = v_delivery.user_id
-      and d.room_id = v_delivery.room_id
-      and d.device_id = v_delivery.device_id;
-    if v_push.kind is not null then
-      return next v_push;
-    end if;
+    for v_delivery in
+      select d.*
+      from chat_private.push_deliveries as d
+      where d.wanted_seq > d.sent_seq and d.due_at <= v_now
+      order by d.due_at
+      limit claim_messages.batch_size
+      for no key update skip locked
+    loop
+      v_push := null;
+      select p.snoozed_until into v_snoozed_until
+      from chat.room_preferences as p
+      where p.user_id = v_delivery.user_id and p.room_id = v_delivery.room_id;
+      if coalesce(v_snoozed_until <= v_now, true)
+        and v_delivery.wanted_at > v_now - interval '24 hours'
+      then
+        v_push := chat_private.write_push(v_delivery);
+      end if;
+      update chat_private.push_deliveries as d
+      set
+        due_at = case
+          when v_snoozed_until > v_now then v_snoozed_until else v_now + interval '2 minutes'
+        end,
+        wanted_at = case when v_snoozed_until > v_now then v_snoozed_until else d.wanted_at end,
+        tries = d.tries + case when v_push.kind is null then 0 else 1 end,
+        sent_seq = case
+          when v_push.kind is null and coalesce(v_snoozed_until <= v_now, true) then d.wanted_seq
+          else d.sent_seq
+        end,
+        -- (What is settled without a push is not shown by anything that could be taken away.)
+        cleared_seq = case
+          when v_push.kind is null and coalesce(v_snoozed_until <= v_now, true)
+            and d.cleared_seq = d.sent_seq then d.wanted_seq
+          else d.cleared_seq
+        end
+      where d.user_id = v_delivery.user_id
+        and d.room_id = v_delivery.room_id
+        and d.device_id = v_delivery.device_id;
+      if v_push.kind is not null then
+        v_claimed := v_claimed + 1;
+        return next v_push;
+      end if;
+    end loop;
+    exit when not found or v_claimed > 0;
   end loop;
 end;
 $$;
@@ -274,12 +280,19 @@ begin
     v_push.kind := 'clear';
     v_push.room_ids := v_device.room_ids;
     v_push.badge := chat_private.count_badge(v_device.user_id);
+    -- (Whoever registers the device right now has its token.)
     update chat_private.push_tokens as t
     set woken_at = v_now
-    where t.user_id = v_device.user_id
-      and t.device_id = v_device.device_id
-      and v_push.platform = 'ios'
-      and coalesce(t.woken_at < v_now - interval '30 minutes', true);
+    from (
+      select w.user_id, w.device_id
+      from chat_private.push_tokens as w
+      where w.user_id = v_device.user_id
+        and w.device_id = v_device.device_id
+        and v_push.platform = 'ios'
+        and coalesce(w.woken_at < v_now - interval '30 minutes', true)
+      for no key update skip locked
+    ) as asleep
+    where t.user_id = asleep.user_id and t.device_id = asleep.device_id;
     v_push.is_background := found;
     return next v_push;
   end loop;
@@ -344,8 +357,6 @@ volatile
 security definer
 set search_path = '', pg_temp
 as $$
-declare
-  v_considered integer;
 begin
   if claim_pushes.batch_size is null or claim_pushes.batch_size not between 1 and 500 then
     raise exception using
@@ -354,12 +365,9 @@ begin
       detail = 'A batch has 1 to 500 pushes.',
       hint = 'Leave batch_size out for 100.';
   end if;
-  -- Members are considered until there is something to push, in portions of a thousand.
-  loop
-    v_considered := chat_private.spread_pushes(1000);
-    return query select p.* from chat_private.claim_messages(claim_pushes.batch_size) as p;
-    exit when found or v_considered = 0;
-  end loop;
+  -- Only what spreads waits for others, and does so first: what is claimed, nobody else is at.
+  perform chat_private.spread_pushes(1000);
+  return query select p.* from chat_private.claim_messages(claim_pushes.batch_size) as p;
   return query select p.* from chat_private.claim_clears(claim_pushes.batch_size) as p;
   return query select p.* from chat_private.claim_receipts(claim_pushes.batch_size) as p;
 end;

@@ -1827,6 +1827,301 @@ grant execute on function
   chat.pull_table(text, jsonb)
   to authenticated, service_role;
 
+-- Workers that claim pushes at once, or forget devices meanwhile, never wait in a circle (chapters 000720,
+-- 000850 and 000860).
+create or replace function chat_private.drop_devices(user_id uuid, device_ids text[])
+returns integer
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+declare
+  v_count integer;
+begin
+  -- Devices before deliveries, each in the order of its key, as whoever spreads pushes takes them.
+  perform from chat.devices as d
+  where d.user_id = drop_devices.user_id and d.device_id = any (drop_devices.device_ids)
+  order by d.device_id
+  for update;
+  perform from chat_private.push_deliveries as p
+  where p.user_id = drop_devices.user_id and p.device_id = any (drop_devices.device_ids)
+  order by p.room_id, p.device_id
+  for update;
+  delete from chat_private.push_deliveries as p
+  where p.user_id = drop_devices.user_id and p.device_id = any (drop_devices.device_ids);
+  delete from chat_private.push_tokens as t
+  where t.user_id = drop_devices.user_id and t.device_id = any (drop_devices.device_ids);
+  delete from chat.devices as d
+  where d.user_id = drop_devices.user_id and d.device_id = any (drop_devices.device_ids);
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+create function chat_private.are_due(wanted chat_private.wanted_push[])
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select
+    from unnest(are_due.wanted) as w
+    left join chat.room_preferences as p on p.user_id = w.user_id and p.room_id = w.room_id
+    left join chat_private.push_deliveries as d
+      on d.user_id = w.user_id and d.room_id = w.room_id and d.device_id = w.device_id
+    where coalesce(p.snoozed_until <= clock_timestamp(), true)
+      and coalesce(d.wanted_seq <= d.sent_seq or d.due_at <= clock_timestamp(), true)
+  );
+end;
+$$;
+
+comment on function chat_private.are_due(chat_private.wanted_push[]) is
+  'Tell whether any of these pushes may go out now: nobody snoozes it, or is at it already.';
+
+create or replace function chat_private.spread_pushes(most integer)
+returns integer
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+declare
+  v_left integer;
+  v_considered integer := 0;
+  v_out chat_private.push_outbox;
+  v_message chat.messages;
+  v_members chat.room_members[];
+  v_wanted chat_private.wanted_push[] := '{}';
+begin
+  loop
+    v_left := spread_pushes.most;
+    for v_out in
+      select o.*
+      from chat_private.push_outbox as o
+      order by o.created_at, o.room_id, o.seq
+      limit 200
+      for update skip locked
+    loop
+      select m.* into v_message
+      from chat.messages as m
+      where m.room_id = v_out.room_id and m.seq = v_out.seq and m.deleted_at is null;
+      v_members := array(
+        select m
+        from chat.room_members as m
+        where m.room_id = v_message.room_id
+          and m.user_id > coalesce(v_out.after_user_id, '00000000-0000-0000-0000-000000000000')
+          and m.left_at is null
+        order by m.user_id
+        limit v_left
+      );
+      v_wanted := v_wanted || array(
+        select row(m.user_id, m.room_id, t.device_id, v_message.seq)::chat_private.wanted_push
+        from unnest(v_members) as m
+        join chat_private.push_tokens as t on t.user_id = m.user_id
+        join chat.devices as d on d.user_id = t.user_id and d.device_id = t.device_id
+        join chat.profiles as p on p.user_id = m.user_id and p.closed_at is null and not p.is_bot
+        where chat_private.may_push(m, v_message)
+        -- (A device that is being forgotten needs no push.)
+        for key share of d skip locked
+      );
+      if cardinality(v_members) = v_left then
+        update chat_private.push_outbox as o
+        set after_user_id = v_members[v_left].user_id
+        where o.created_at = v_out.created_at and o.room_id = v_out.room_id and o.seq = v_out.seq;
+        v_left := 0;
+        exit;
+      end if;
+      delete from chat_private.push_outbox as o
+      where o.created_at = v_out.created_at and o.room_id = v_out.room_id and o.seq = v_out.seq;
+      -- (A room without members is work, too.)
+      v_left := v_left - greatest(1, cardinality(v_members));
+      exit when v_left <= 0;
+    end loop;
+    v_considered := v_considered + spread_pushes.most - v_left;
+    exit when v_left = spread_pushes.most or chat_private.are_due(v_wanted);
+  end loop;
+
+  -- While somebody snoozes a room, its pushes wait.
+  insert into chat_private.push_deliveries as d (user_id, room_id, device_id, wanted_seq, due_at)
+  select
+    w.user_id, w.room_id, w.device_id, max(w.seq),
+    greatest(clock_timestamp(), coalesce(max(p.snoozed_until), '-infinity'))
+  from unnest(v_wanted) as w
+  left join chat.room_preferences as p on p.user_id = w.user_id and p.room_id = w.room_id
+  group by w.user_id, w.room_id, w.device_id
+  order by w.user_id, w.room_id, w.device_id
+  on conflict on constraint push_deliveries_pkey do update
+  set
+    wanted_seq = greatest(d.wanted_seq, excluded.wanted_seq),
+    wanted_at = case when d.wanted_seq > d.sent_seq then d.wanted_at else excluded.wanted_at end,
+    due_at = case when d.wanted_seq > d.sent_seq then d.due_at else excluded.due_at end,
+    tries = case when d.wanted_seq > d.sent_seq then d.tries else 0 end;
+  return v_considered;
+end;
+$$;
+
+comment on function chat_private.spread_pushes(integer) is
+  $$Turn rows of the outbox into deliveries, one per device and room.
+
+Args:
+  most: how many members to consider at most at once. When nobody of them is to be told now, the next
+    ones are considered too.
+
+Returns:
+  How many members were considered; 0 when the outbox is empty.$$;
+
+revoke execute on function chat_private.are_due(chat_private.wanted_push[]) from public, anon, authenticated;
+
+create or replace function chat_private.claim_messages(batch_size integer)
+returns setof chat.claimed_push
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_delivery chat_private.push_deliveries;
+  v_snoozed_until timestamptz;
+  v_push chat.claimed_push;
+  v_claimed integer := 0;
+begin
+  -- Until there is something to push: a whole batch may be about nothing any more.
+  loop
+    for v_delivery in
+      select d.*
+      from chat_private.push_deliveries as d
+      where d.wanted_seq > d.sent_seq and d.due_at <= v_now
+      order by d.due_at
+      limit claim_messages.batch_size
+      for no key update skip locked
+    loop
+      v_push := null;
+      select p.snoozed_until into v_snoozed_until
+      from chat.room_preferences as p
+      where p.user_id = v_delivery.user_id and p.room_id = v_delivery.room_id;
+      if coalesce(v_snoozed_until <= v_now, true)
+        and v_delivery.wanted_at > v_now - interval '24 hours'
+      then
+        v_push := chat_private.write_push(v_delivery);
+      end if;
+      update chat_private.push_deliveries as d
+      set
+        due_at = case
+          when v_snoozed_until > v_now then v_snoozed_until else v_now + interval '2 minutes'
+        end,
+        wanted_at = case when v_snoozed_until > v_now then v_snoozed_until else d.wanted_at end,
+        tries = d.tries + case when v_push.kind is null then 0 else 1 end,
+        sent_seq = case
+          when v_push.kind is null and coalesce(v_snoozed_until <= v_now, true) then d.wanted_seq
+          else d.sent_seq
+        end,
+        -- (What is settled without a push is not shown by anything that could be taken away.)
+        cleared_seq = case
+          when v_push.kind is null and coalesce(v_snoozed_until <= v_now, true)
+            and d.cleared_seq = d.sent_seq then d.wanted_seq
+          else d.cleared_seq
+        end
+      where d.user_id = v_delivery.user_id
+        and d.room_id = v_delivery.room_id
+        and d.device_id = v_delivery.device_id;
+      if v_push.kind is not null then
+        v_claimed := v_claimed + 1;
+        return next v_push;
+      end if;
+    end loop;
+    exit when not found or v_claimed > 0;
+  end loop;
+end;
+$$;
+
+create or replace function chat_private.claim_clears(batch_size integer)
+returns setof chat.claimed_push
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_device record;
+  v_push chat.claimed_push;
+begin
+  for v_device in
+    with taken as (
+      select d.user_id, d.room_id, d.device_id
+      from chat_private.push_deliveries as d
+      where d.clear_at is not null
+      order by d.clear_at
+      limit claim_clears.batch_size
+      for no key update skip locked
+    ),
+    cleared as (
+      update chat_private.push_deliveries as d
+      set clear_at = null, cleared_seq = d.sent_seq
+      from taken as t
+      where d.user_id = t.user_id and d.room_id = t.room_id and d.device_id = t.device_id
+      returning d.user_id, d.device_id, d.room_id
+    )
+    select c.user_id, c.device_id, array_agg(c.room_id order by c.room_id) as room_ids
+    from cleared as c
+    group by c.user_id, c.device_id
+  loop
+    v_push := chat_private.address_push(v_device.user_id, v_device.device_id);
+    -- Whoever reads on this very device has a lease on it, and needs no push.
+    continue when v_push.push_token is null
+      or v_push.platform = 'web'
+      or exists (
+        select from chat.presence as l
+        where l.user_id = v_device.user_id
+          and l.device_id = v_device.device_id
+          and l.last_seen_at > v_now - chat_private.lease()
+      );
+    v_push.kind := 'clear';
+    v_push.room_ids := v_device.room_ids;
+    v_push.badge := chat_private.count_badge(v_device.user_id);
+    -- (Whoever registers the device right now has its token.)
+    update chat_private.push_tokens as t
+    set woken_at = v_now
+    from (
+      select w.user_id, w.device_id
+      from chat_private.push_tokens as w
+      where w.user_id = v_device.user_id
+        and w.device_id = v_device.device_id
+        and v_push.platform = 'ios'
+        and coalesce(w.woken_at < v_now - interval '30 minutes', true)
+      for no key update skip locked
+    ) as asleep
+    where t.user_id = asleep.user_id and t.device_id = asleep.device_id;
+    v_push.is_background := found;
+    return next v_push;
+  end loop;
+end;
+$$;
+
+create or replace function chat_private.claim_pushes(batch_size integer)
+returns setof chat.claimed_push
+language plpgsql
+volatile
+-- definer: reads tokens and writes tables that nobody may write
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if claim_pushes.batch_size is null or claim_pushes.batch_size not between 1 and 500 then
+    raise exception using
+      errcode = 'PT400',
+      message = 'invalid_input',
+      detail = 'A batch has 1 to 500 pushes.',
+      hint = 'Leave batch_size out for 100.';
+  end if;
+  -- Only what spreads waits for others, and does so first: what is claimed, nobody else is at.
+  perform chat_private.spread_pushes(1000);
+  return query select p.* from chat_private.claim_messages(claim_pushes.batch_size) as p;
+  return query select p.* from chat_private.claim_clears(claim_pushes.batch_size) as p;
+  return query select p.* from chat_private.claim_receipts(claim_pushes.batch_size) as p;
+end;
+$$;
+
 create or replace function chat_private.run_maintenance()
 returns jsonb
 language plpgsql

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
 from bench.costs import watched_memory
-from psycopg.rows import dict_row
+from psycopg.rows import DictRow, dict_row
+
+from tests.until import until_blocking
 
 ROOMS = 40
 CROWD = 10_000
@@ -28,6 +33,15 @@ update chat_private.settings set send_burst = 1000000000, sends_per_second = 100
 """
 
 
+WAITING = "select from pg_stat_activity as a where %s = any (pg_blocking_pids(a.pid))"
+DUE = "select from chat_private.push_deliveries where wanted_seq > sent_seq"
+
+
+def count(connection: psycopg.Connection, query: LiteralString, *values: object) -> int:
+    """Count the rows of a query."""
+    return len(connection.execute(query, values).fetchall())
+
+
 def act_as(connection: psycopg.Connection, number: int) -> None:
     """Call as one of the crowd."""
     connection.execute(
@@ -37,69 +51,96 @@ def act_as(connection: psycopg.Connection, number: int) -> None:
     )
 
 
-def claim_all(database: str, pushes: list[tuple[str, str, int]], stop: threading.Event) -> None:
+def open_rooms(connection: psycopg.Connection) -> list[UUID]:
+    """Let the first of the crowd write to each of ROOMS others, who have a phone; by their ids."""
+    connection.execute((PEOPLE % (ROOMS + 1, ROOMS + 1)).encode())
+    act_as(connection, 1)
+    return [
+        connection.execute("select (chat.open_direct(%s)).id", (user_id,)).fetchall()[0][0]
+        for (user_id,) in connection.execute("select d.user_id from chat.devices as d order by 1")
+    ]
+
+
+def complete(connection: psycopg.Connection[DictRow], claimed: list[DictRow]) -> None:
+    """Say that all of these were sent."""
+    names = ("user_id", "room_id", "token_id", "device_id", "seq", "kind")
+    results = [{name: each[name] for name in names} | {"outcome": "sent"} for each in claimed]
+    connection.execute("select chat.complete_pushes(%s)", (json.dumps(results, default=str),))
+
+
+def claim_all(database: str, stop: threading.Event) -> list[tuple[UUID, str, int]]:
     """Claim and complete until told to stop and nothing is left."""
+    pushes = []
     with psycopg.connect(database, autocommit=True, row_factory=dict_row) as connection:
         while True:
             is_last = stop.is_set()
             claimed = connection.execute("select * from chat.claim_pushes(20)").fetchall()
-            pushes.extend(
-                (str(each["room_id"]), each["device_id"], each["seq"]) for each in claimed
-            )
-            results = [
-                {
-                    **{name: str(each[name]) for name in ("user_id", "room_id", "token_id")},
-                    "device_id": each["device_id"],
-                    "seq": each["seq"],
-                    "kind": each["kind"],
-                    "outcome": "sent",
-                }
-                for each in claimed
-            ]
-            connection.execute("select chat.complete_pushes(%s)", (json.dumps(results),))
+            pushes += [(each["room_id"], each["device_id"], each["seq"]) for each in claimed]
+            complete(connection, claimed)
             if is_last and not claimed:
-                return
+                return pushes
 
 
-def test_three_workers_push_nothing_twice_and_everything_once(database: str) -> None:
+def send_to_all(database: str, rooms: list[UUID]) -> None:
+    """Send five messages to each room, in an order of its own."""
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute((PEOPLE % (ROOMS + 1, ROOMS + 1)).encode())
         act_as(connection, 1)
-        rooms = [
-            connection.execute(
-                "select (chat.open_direct(md5('crowd ' || %s)::uuid)).id", (str(number),)
-            ).fetchall()[0][0]
-            for number in range(2, ROOMS + 2)
-        ]
-        pushes: list[tuple[str, str, int]] = []
+        for room in random.sample(rooms, len(rooms)) * 5:
+            connection.execute("select chat.send_message(%s, 'x', %s)", (room, uuid4()))
+
+
+def test_five_workers_push_nothing_twice_and_everything_once(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection, ThreadPoolExecutor() as threads:
+        rooms = open_rooms(connection)
         stop = threading.Event()
-        workers = [
-            threading.Thread(target=claim_all, args=(database, pushes, stop)) for _ in range(3)
-        ]
-        for worker in workers:
-            worker.start()
-        try:
-            for _ in range(5):
-                for room in rooms:
-                    connection.execute("select chat.send_message(%s, 'x', %s)", (room, uuid4()))
-        finally:
-            stop.set()
-            for worker in workers:
-                worker.join()
+        workers = [threads.submit(claim_all, database, stop) for _ in range(5)]
+        senders = [threads.submit(send_to_all, database, rooms) for _ in range(3)]
+        wait(senders)
+        stop.set()
+        pushes = [push for worker in workers for push in worker.result()]
         assert max(Counter(pushes).values()) == 1
-        last: dict[str, int] = dict(
-            connection.execute(
-                "select id::text, last_seq from chat.rooms where kind = 'direct'"
-            ).fetchall()
-        )
-        told: dict[str, int] = {}
+        told = Counter[UUID]()
         for room_id, _, seq in pushes:
-            told[room_id] = max(seq, told.get(room_id, 0))
-        assert told == last
-        ((left,),) = connection.execute(
-            "select count(*) from chat_private.push_deliveries where wanted_seq > sent_seq"
+            told[room_id] = max(seq, told[room_id])
+        assert told == dict.fromkeys(rooms, 15)
+        assert count(connection, DUE) == 0
+
+
+def test_a_worker_that_spreads_waits_for_one_that_completes_and_never_the_other_way(
+    database: str,
+) -> None:
+    with (
+        psycopg.connect(database, autocommit=True) as connection,
+        psycopg.connect(database, row_factory=dict_row) as completing,
+        ThreadPoolExecutor() as threads,
+    ):
+        first, *_, last = open_rooms(connection)
+        for room in (first, last):
+            connection.execute("select chat.send_message(%s, 'x', %s)", (room, uuid4()))
+        claimed = completing.execute(
+            "select * from chat.claim_pushes() order by user_id"
         ).fetchall()
-        assert left == 0
+        completing.commit()
+        # A whole portion of the outbox is about the last person, and the first one comes after it.
+        connection.execute(
+            "insert into chat_private.push_outbox (created_at, room_id, seq)"
+            " select now() + n * interval '1 us', %s, 1 from generate_series(1, 200) as n"
+            " union all select now() + interval '1 s', %s, 1",
+            (last, first),
+        )
+        complete(completing, claimed[:1])
+        spreading = threads.submit(claim_once, database)
+        until_blocking(lambda: count(connection, WAITING, completing.info.backend_pid))
+        complete(completing, claimed[1:])
+        completing.commit()
+        assert spreading.result() == 0
+        assert count(connection, "select from chat_private.push_outbox") == 0
+
+
+def claim_once(database: str) -> int:
+    """Claim, and return how many pushes came."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        return len(connection.execute("select * from chat.claim_pushes()").fetchall())
 
 
 def test_an_announcement_to_ten_thousand_is_one_row_and_claimed_in_bounded_memory(
