@@ -48,6 +48,9 @@ create table chat_private.table_notes (
   constraint told_is_known check (told in ('tenant', 'user'))
 );
 
+-- Keys do not become much smaller when they are compressed, and a large write would take half a time more.
+alter table chat_private.table_notes alter column keys set storage external;
+
 comment on table chat_private.table_notes is
   'What changed in streamed tables: one note per statement, owner and up to 1,000 keys.';
 comment on column chat_private.table_notes.after is
@@ -61,9 +64,26 @@ comment on column chat_private.table_notes.keys is
 -- to nothing.
 create index table_notes_by_time on chat_private.table_notes using brin (noted_at);
 
--- Deferred, so that it comes when the transaction is about to end. The first note of an owner that was
--- not rolled back tells of all. Every write to a streamed table pays for this, so it asks little: the
--- notes of the transaction, and for a person the epoch of their topic.
+create function chat_private.is_told(owner_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select from chat_private.table_notes as n
+    where n.owner_id = is_told.owner_id and n.xid = pg_current_xact_id() and n.told is not null
+  );
+end;
+$$;
+
+comment on function chat_private.is_told(uuid) is
+  'Tell whether an owner will hear of this transaction because of an earlier note.';
+
+-- Deferred, so that it comes when the transaction is about to end, and tells of all its notes. Every
+-- write to a streamed table pays for this, so it asks little: the notes of the transaction, and for a
+-- person the epoch of their topic.
 create function chat_private.tg_table_notes__announce()
 returns trigger
 language plpgsql
@@ -75,17 +95,13 @@ set lock_timeout = '250ms'
 as $$
 declare
   v_id uuid := gen_random_uuid();
-  v_tables text[];
-  v_was_told boolean;
+  v_tables text[] := array(
+    select distinct n.relation::text
+    from chat_private.table_notes as n
+    where n.owner_id = new.owner_id and n.xid = new.xid
+  );
   v_topic text;
 begin
-  select array_agg(distinct n.relation::text), bool_or(n.note < new.note and n.told is not null)
-  into v_tables, v_was_told
-  from chat_private.table_notes as n
-  where n.owner_id = new.owner_id and n.xid = new.xid;
-  if v_was_told then
-    return null;
-  end if;
   if new.told = 'tenant' then
     v_topic := chat_private.dashboard_topic(new.owner_id);
   else
@@ -146,9 +162,17 @@ begin
   end if;
   insert into chat_private.table_notes (owner_id, relation, told, keys)
   select
-    coalesce(refresh_table.owner_id, '00000000-0000-0000-0000-000000000000'), s.relation,
-    case when refresh_table.owner_id is null then 'tenant' else s.owner end, '{}'
+    r.owner_id, s.relation,
+    case
+      when chat_private.is_told(r.owner_id) then null
+      when refresh_table.owner_id is null then 'tenant'
+      else s.owner
+    end,
+    '{}'
   from chat_private.streamed_tables as s
+  cross join coalesce(
+    refresh_table.owner_id, '00000000-0000-0000-0000-000000000000'
+  ) as r (owner_id)
   where s.relation = refresh_table.relation;
 end;
 $$;
@@ -165,6 +189,43 @@ Args:
 
 Raises:
   invalid_input: the table does not travel.$$;
+
+-- An update notes the new keys and owners of its rows. Where a key or an owner changed, and Postgres calls
+-- this for no other row, the old ones are noted as well.
+create function chat_private.tg_streamed__move()
+returns trigger
+language plpgsql
+volatile
+-- definer: whoever writes the adopter's table has no rights here
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  v_row jsonb := to_jsonb(old);
+  v_table chat_private.streamed_tables;
+  v_owner_id uuid;
+  v_key text;
+begin
+  select s.* into v_table from chat_private.streamed_tables as s where s.relation = tg_relid;
+  v_owner_id := v_row ->> v_table.owner_column;
+  if v_owner_id is null then
+    return null;
+  end if;
+  v_key := case
+    when cardinality(v_table.key_columns) = 1 then v_row ->> v_table.key_columns[1]
+    else (
+      select jsonb_agg(v_row -> k.name order by k.place)::text
+      from unnest(v_table.key_columns) with ordinality as k (name, place)
+    )
+  end;
+  insert into chat_private.table_notes (owner_id, relation, told, keys)
+  values (
+    v_owner_id, tg_relid, case when not chat_private.is_told(v_owner_id) then v_table.owner end,
+    array[v_key]
+  );
+  return null;
+end;
+$$;
 
 create function chat_private.tg_streamed__truncate()
 returns trigger
@@ -201,11 +262,11 @@ begin
     where f.pronamespace = 'chat_private'::regnamespace and f.proname like 'tg\_streamed\_%'
   loop
     execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
-    if v_trigger.called <> 'chat_private.tg_streamed__truncate()'::regprocedure then
-      -- Triggers of partitions share the functions, and the last one takes them away.
-      if not exists (select from pg_catalog.pg_trigger as t where t.tgfoid = v_trigger.called) then
-        execute format('drop function %s', v_trigger.called);
-      end if;
+    -- Triggers of partitions share the function of the table, and the last one takes it away.
+    if v_trigger.called::text like '%\_\_note()'
+      and not exists (select from pg_catalog.pg_trigger as t where t.tgfoid = v_trigger.called)
+    then
+      execute format('drop function %s', v_trigger.called);
     end if;
   end loop;
   delete from chat_private.table_notes as n where n.relation = unstream_table.relation;
@@ -290,8 +351,7 @@ Raises:
     that signed-in people may read.$$;
 
 -- The trigger function of a table is written for it, because a made-up statement would be planned at
--- every write, which doubles the price of a single row. An update notes the old keys and owners as
--- well: rows move, and keys change.
+-- every write, which doubles the price of a single row.
 create function chat_private.streamed_source(
   relation regclass,
   owner_column text,
@@ -304,63 +364,115 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  v_keyed text := (
-    select format('select r.%I as owner_id, ', streamed_source.owner_column) || case
-      when count(*) > 1 then format(
-        'jsonb_build_array(%s)::text', string_agg(format('r.%I', k.name), ', ' order by k.place)
-      )
-      -- These have one form as text. The form of others depends on settings of whoever writes.
-      when min(a.atttypid::regtype::text) in ('uuid', 'smallint', 'integer', 'bigint', 'text')
-        then format('r.%I::text', min(k.name))
-      else format('(to_jsonb(r.%I) #>> ''{}'')', min(k.name))
-    end || ' as key from '
-    from unnest(streamed_source.keys) with ordinality as k (name, place)
-    join pg_catalog.pg_attribute as a
-      on a.attrelid = streamed_source.relation and a.attname = k.name
-  );
-  v_note text := format(
-    'insert into chat_private.table_notes (owner_id, relation, told, keys)
-    select
-      g.owner_id, %L::regclass, case when s.first = 1 and g.owners <= 1000 then %L end,
-      g.keys[s.first:s.first + 999]
-    from (
-      select c.owner_id, array_agg(c.key) as keys, count(*) over () as owners
-      from (',
-    streamed_source.relation, streamed_source.owner
-  );
-  c_grouped constant text := ') as c
-      where c.owner_id is not null
-      group by c.owner_id
-    ) as g
-    cross join generate_series(1, cardinality(g.keys), 1000) as s (first);
-  ';
+  v_key text;
 begin
-  return '
+  select case
+    when count(*) > 1 then format(
+      'jsonb_build_array(%s)::text collate "C"', string_agg(format('r.%I', k.name), ', ' order by k.place)
+    )
+    -- These have one form as text. The form of others depends on settings of whoever writes.
+    when min(a.atttypid::regtype::text) in ('uuid', 'smallint', 'integer', 'bigint')
+      then format('r.%I', min(k.name))
+    when min(a.atttypid::regtype::text) = 'text' then format('r.%I collate "C"', min(k.name))
+    else format('(to_jsonb(r.%I) #>> ''{}'') collate "C"', min(k.name))
+  end
+  into v_key
+  from unnest(streamed_source.keys) with ordinality as k (name, place)
+  join pg_catalog.pg_attribute as a
+    on a.attrelid = streamed_source.relation and a.attname = k.name;
+  return format(
+    $source$
 declare
   v_notes bigint;
 begin
-  if tg_op = ''INSERT'' then
-    ' || v_note || v_keyed || 'new_rows as r' || c_grouped || 'elsif tg_op = ''DELETE'' then
-    ' || v_note || v_keyed || 'old_rows as r' || c_grouped || 'else
-    ' || v_note || v_keyed || 'new_rows as r union ' || v_keyed || 'old_rows as r' || c_grouped
-    || 'end if;
+  -- Most statements change one row, and pay for no more.
+  insert into chat_private.table_notes (owner_id, relation, told, keys)
+  select
+    r.%1$I, %3$L::regclass, case when not chat_private.is_told(r.%1$I) then %4$L end,
+    array[%2$s]::text[]
+  from changed_rows as r
+  where r.%1$I is not null and not exists (select from changed_rows offset 1);
+  if found then
+    return null;
+  end if;
+  insert into chat_private.table_notes (owner_id, relation, told, keys)
+  select
+    g.owner_id, %3$L::regclass,
+    case when s.first = 1 and g.owners <= 1000 and not chat_private.is_told(g.owner_id) then %4$L end,
+    g.keys[s.first:s.first + 999]::text[]
+  from (
+    select r.%1$I as owner_id, array_agg(%2$s) as keys, count(*) over () as owners
+    from changed_rows as r
+    where r.%1$I is not null
+    group by r.%1$I
+  ) as g
+  cross join generate_series(1, cardinality(g.keys), 1000) as s (first);
   get diagnostics v_notes = row_count;
   if v_notes > 1000 then
     -- More than 1,000 owners are told at once, as everybody.
     insert into chat_private.table_notes (owner_id, relation, told, keys)
-    values (
-      ''00000000-0000-0000-0000-000000000000'', ' || quote_literal(streamed_source.relation)
-      || '::regclass, ''tenant'', ''{}''
-    );
+    select %5$L, %3$L::regclass, 'tenant', '{}' where not chat_private.is_told(%5$L);
   end if;
   return null;
 end;
-';
+$source$,
+    streamed_source.owner_column, v_key, streamed_source.relation, streamed_source.owner,
+    '00000000-0000-0000-0000-000000000000'
+  );
 end;
 $$;
 
 comment on function chat_private.streamed_source(regclass, text, text, text[]) is
   'Write the body of the trigger function that notes the changed keys of a table.';
+
+-- A row that moves to another partition is to Postgres one that goes and one that comes, and no update of
+-- a row, so in partitioned tables all old keys are noted.
+create function chat_private.note_moves(relation regclass, part regclass, name text, columns text[])
+returns void
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+begin
+  if (select c.relkind = 'p' from pg_catalog.pg_class as c where c.oid = note_moves.relation) then
+    execute format(
+      'create trigger _900_move after update on %s referencing old table as changed_rows
+         for each statement execute function chat_private.%I()',
+      note_moves.part, note_moves.name
+    );
+    return;
+  end if;
+  -- (Values that are equal may have different texts, like 1.0 and 1.00, and the text is the key.)
+  execute (
+    select format(
+      'create trigger _900_move after update on %s for each row when (%s)
+         execute function chat_private.tg_streamed__move()',
+      note_moves.part,
+      string_agg(
+        format(
+          case when a.atttypid::regtype::text in ('uuid', 'smallint', 'integer', 'bigint')
+            then 'old.%1$I is distinct from new.%1$I'
+            else 'old.%1$I::text collate "C" <> new.%1$I::text collate "C"'
+          end,
+          a.attname
+        ),
+        ' or '
+      )
+    )
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = note_moves.part and a.attname = any (note_moves.columns)
+  );
+end;
+$$;
+
+comment on function chat_private.note_moves(regclass, regclass, text, text[]) is
+  $$Let an update note the keys and owners that rows had before.
+
+Args:
+  relation: a table that travels.
+  part: the table, or one of its partitions.
+  name: the function that notes what a statement changed.
+  columns: the primary key and the owner.$$;
 
 create function chat_private.stream_table(
   relation regclass,
@@ -414,17 +526,20 @@ begin
   loop
     execute format(
       'create trigger _900_note_insert after insert on %1$s
-         referencing new table as new_rows
+         referencing new table as changed_rows
          for each statement execute function chat_private.%2$I();
        create trigger _900_note_update after update on %1$s
-         referencing old table as old_rows new table as new_rows
+         referencing new table as changed_rows
          for each statement execute function chat_private.%2$I();
        create trigger _900_note_delete after delete on %1$s
-         referencing old table as old_rows
+         referencing old table as changed_rows
          for each statement execute function chat_private.%2$I();
        create trigger _900_note_truncate after truncate on %1$s
          for each statement execute function chat_private.tg_streamed__truncate(%3$L)',
       v_part, v_name, stream_table.relation
+    );
+    perform chat_private.note_moves(
+      stream_table.relation, v_part, v_name, v_keys || stream_table.owner_column
     );
   end loop;
 end;
@@ -567,12 +682,15 @@ Returns:
   How many of them became shorter or went.$$;
 
 revoke execute on function
+  chat_private.is_told(uuid),
   chat_private.tg_table_notes__announce(),
   chat_private.refresh_table(regclass, uuid),
+  chat_private.tg_streamed__move(),
   chat_private.tg_streamed__truncate(),
   chat_private.unstream_table(regclass),
   chat_private.refuse_to_stream(regclass, text, text),
   chat_private.streamed_source(regclass, text, text, text[]),
+  chat_private.note_moves(regclass, regclass, text, text[]),
   chat_private.stream_table(regclass, text, text),
   chat_private.purge_table_notes(integer),
   chat_private.fold_table_notes(integer)

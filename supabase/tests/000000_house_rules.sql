@@ -325,7 +325,8 @@ select is_empty(
       or source ~* '\mexecute\M(?!\s+function)'
       and name !~ '^tg_watched__'
       and name not in (
-        'read_table_rows', 'refusal_by_check', 'stream_table', 'unstream_table', 'unwatch_stats', 'watch_stats'
+        'note_moves', 'read_table_rows', 'refusal_by_check', 'stream_table', 'unstream_table', 'unwatch_stats',
+        'watch_stats'
       )
   $$,
   'no function writes a setting, and none but those about tables or the rule of the adopter runs a made-up statement'

@@ -11,12 +11,14 @@ create table app.notes (id uuid primary key default gen_random_uuid(), user_id u
 create table app."odd Lines" (a integer, "b%b" text, "Tenant" uuid, primary key (a, "b%b")) partition by range (a);
 create table app.lines_low partition of app."odd Lines" for values from (0) to (100);
 create view app.everything as select * from app.payments;
+create table app.prices (price numeric primary key, tenant_id uuid not null);
 create table app.keyless (tenant_id uuid);
 create table app.bare (id integer primary key, tenant_id uuid);
 create table app.hidden (id integer primary key, tenant_id uuid);
 alter table app.payments enable row level security;
 alter table app.notes enable row level security;
 alter table app."odd Lines" enable row level security;
+alter table app.prices enable row level security;
 alter table app.keyless enable row level security;
 alter table app.hidden enable row level security;
 create policy "people write payments" on app.payments for all to authenticated using (true);
@@ -101,6 +103,8 @@ $$;
 select chat_private.stream_table('app.payments', 'tenant_id');
 select chat_private.stream_table('app.notes', 'user_id', 'user');
 select chat_private.stream_table('app."odd Lines"', 'Tenant', owner => 'tenant');
+grant select on app.prices to authenticated;
+select chat_private.stream_table('app.prices', 'tenant_id');
 
 -- Notes
 select is(tests.noted(statement), notes, title)
@@ -112,7 +116,7 @@ from (
     'an update notes each key once'),
   (3, 'update app.payments set tenant_id = tests.tenant(2) where id = 1',
     jsonb_build_array(tests.note(1, '1'), tests.note(2, '1')), 'a row that moves is noted for both owners'),
-  (4, 'update app.payments set id = 9 where id = 2', jsonb_build_array(tests.note(1, '2', '9')),
+  (4, 'update app.payments set id = 9 where id = 2', jsonb_build_array(tests.note(1, '2'), tests.note(1, '9')),
     'a key that changes is noted with both values'),
   (5, 'delete from app.payments where id = 9', jsonb_build_array(tests.note(1, '9')), 'a delete is noted'),
   (6, 'insert into app.payments values (7, null)', '[]', 'a row without an owner is noted for nobody'),
@@ -121,10 +125,20 @@ from (
     jsonb_build_array(jsonb_build_array(tests.tenant(1), 'app."odd Lines"', jsonb_build_array('[5, "x \"y"]'))),
     'a key of two columns is a list'),
   (9, 'update app.lines_low set a = 6',
-    jsonb_build_array(jsonb_build_array(tests.tenant(1), 'app."odd Lines"', jsonb_build_array('[5, "x \"y"]', '[6, "x \"y"]'))),
+    jsonb_build_array(
+      jsonb_build_array(tests.tenant(1), 'app."odd Lines"', jsonb_build_array('[5, "x \"y"]')),
+      jsonb_build_array(tests.tenant(1), 'app."odd Lines"', jsonb_build_array('[6, "x \"y"]'))
+    ),
     'a write that names a partition is noted under the name of its table'),
   (10, 'insert into app.payments values (3, tests.tenant(1)) on conflict (id) do update set amount = 8',
-    jsonb_build_array(tests.note(1, '3')), 'an upsert is noted')
+    jsonb_build_array(tests.note(1, '3')), 'an upsert is noted'),
+  (11, 'insert into app.prices values (1.0, tests.tenant(1)); update app.prices set price = 1.00',
+    jsonb_build_array(
+      jsonb_build_array(tests.tenant(1), 'app.prices', '["1.0"]'::jsonb),
+      jsonb_build_array(tests.tenant(1), 'app.prices', '["1.0"]'::jsonb),
+      jsonb_build_array(tests.tenant(1), 'app.prices', '["1.00"]'::jsonb)
+    ),
+    'a key that is equal and has another text is another key')
 ) as s (place, statement, notes, title)
 order by place;
 select is(
@@ -166,6 +180,17 @@ order by place;
 select is(
   tests.told('select tests.savepoint_and_more()'), jsonb_build_array(tests.topic(1, 'app.payments')),
   'what a savepoint took back is not told, and what came after is'
+);
+
+select is(
+  jsonb_array_length(tests.noted(
+    'insert into app.payments values (8000, tests.tenant(1)); update app.payments set id = 8001 where id = 8000;
+    delete from app.payments where id = 8001'
+  )), 4, 'each statement of a transaction leaves a note'
+);
+select is(
+  (select array_agg(n.told order by n.note) from chat_private.table_notes as n),
+  array['tenant', null, null, null], 'the first note of a transaction tells the owner'
 );
 
 -- People of the app write, too
@@ -221,7 +246,7 @@ select lives_ok($$ select chat_private.unstream_table('app.payments') $$, 'a tab
 select lives_ok($$ select chat_private.unstream_table('app.payments') $$, 'a table that does not travel may be let alone');
 select is(tests.noted('insert into app.payments values (6002, tests.tenant(1))'), '[]', 'what does not travel any more is not noted');
 select lives_ok(
-  $$ select chat_private.unstream_table('app."odd Lines"'), chat_private.unstream_table('app.notes') $$, 'a partitioned table may be let alone'
+  $$ select chat_private.unstream_table(t) from unnest('{"app.\"odd Lines\"",app.notes,app.prices}'::regclass[]) as t $$, 'a partitioned table may be let alone'
 );
 select is_empty(
   $$
