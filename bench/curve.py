@@ -1,7 +1,8 @@
 """What reads cost as a database grows: one person in a thousand rooms, with more and more messages.
 
-Half of the messages are in the largest room, the others are spread over the rest. Everything is the
-processor time of one connection, in turns between the sizes, with the statement planned each time.
+Half of the messages are in the largest room, the others are spread over the rest. The largest
+database is there once more with partitioned tables. Everything is the processor time of one
+connection, in turns between the databases, with the statement planned each time.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from bench.databases import (
 )
 from bench.meter import in_turns
 from bench.outcome import Chart, Outcome, at_most
+from bench.partitioned import partition
 
 FEWEST = 10_000
+PARTITIONED = "partitioned"
 IN_A_TURN = 4
 BEHIND = 100
 MOST = 1.3
@@ -66,33 +69,38 @@ def measure_curve(clones: Clones, size: int, rooms: int, rounds: int) -> Outcome
         add_people(connection, [me, *others])
         ids = open_direct_rooms(connection, [(me, other) for other in others])
     sizes = sizes_up_to(size)
-    urls = {each: clones.copy(empty, "curve") for each in sizes}
-    reads: dict[int, dict[str, Read]] = {}
-    for each, url in urls.items():
+    urls = {str(each): clones.copy(empty, "curve") for each in sizes}
+    urls[PARTITIONED] = clones.copy(empty, "curve")
+    partition(urls[PARTITIONED])
+    reads: dict[str, dict[str, Read]] = {}
+    for database, url in urls.items():
         with psycopg.connect(url, autocommit=True) as connection:
-            fill(connection, me, others, ids, each)
-            reads[each] = reads_of(connection, me, ids[0])
-    found: dict[str, list[list[float]]] = {}
+            fill(connection, me, others, ids, size if database == PARTITIONED else int(database))
+            reads[database] = reads_of(connection, me, ids[0])
+    found: dict[str, dict[str, list[float]]] = {}
     with ExitStack() as stack:
         connections = {each: stack.enter_context(connect(url)) for each, url in urls.items()}
-        for name in reads[sizes[0]]:
+        for name in reads[PARTITIONED]:
             turns = in_turns(
                 {
-                    str(each): (
-                        connections[each].info.backend_pid,
-                        partial(perform, connections[each], me, reads[each][name]),
+                    each: (
+                        connection.info.backend_pid,
+                        partial(perform, connection, me, reads[each][name]),
                     )
-                    for each in sizes
+                    for each, connection in connections.items()
                 },
                 rounds,
             )
-            found[name] = [[costs[str(each)] / IN_A_TURN for costs in turns] for each in sizes]
+            found[name] = {each: [costs[each] / IN_A_TURN for costs in turns] for each in urls}
     series = {
-        name: [(float(each), median(costs)) for each, costs in zip(sizes, by_size, strict=True)]
-        for name, by_size in found.items()
+        name: [(float(each), median(costs[str(each)])) for each in sizes]
+        for name, costs in found.items()
     }
     ratios = {
-        name: [many / few for few, many in zip(found[name][0], found[name][-1], strict=True)]
+        name: [
+            many / few
+            for few, many in zip(found[name][str(FEWEST)], found[name][str(size)], strict=True)
+        ]
         for name in FLAT
     }
     chart = partial(Chart, unit="ms of processor time", across="messages", kind="lines")
@@ -108,6 +116,17 @@ def measure_curve(clones: Clones, size: int, rooms: int, rounds: int) -> Outcome
                 "search",
                 "Searching one's own messages as they grow",
                 series={name: series[name] for name in (COMMON, ABSENT)},
+            ),
+            Chart(
+                PARTITIONED,
+                f"Plain and partitioned tables, {size:,} messages",
+                "ms of processor time",
+                "reads",
+                "bars",
+                {
+                    label: [(name, median(costs[each])) for name, costs in found.items()]
+                    for label, each in (("plain", str(size)), (PARTITIONED, PARTITIONED))
+                },
             ),
         ],
         [
