@@ -169,14 +169,16 @@ begin
         sum(
           1000
           + octet_length(to_json(r)::text)
-          + coalesce(chat_private.message_bytes(l), 0)
+          + coalesce(chat_private.message_bytes(l.message), 0)
           + coalesce(octet_length(to_json(o)::text), 0)
         ) over in_order as bytes,
         row_number() over in_order as place
       from asked
       join chat.rooms as r on r.id = asked.room_id
-      left join chat.messages as l
-        on l.room_id = r.id and l.seq = r.last_seq and l.seq > asked.visible_after
+      -- (limit: one look into an index for each room, and never a join with all messages)
+      left join lateral (
+        select m from chat.messages as m where m.room_id = r.id and m.seq = r.last_seq limit 1
+      ) as l (message) on r.last_seq > asked.visible_after
       left join chat.profiles as o
         on o.user_id = case page_of_rooms.me when r.low_user then r.high_user else r.low_user end
       window in_order as (
@@ -229,7 +231,7 @@ declare
 begin
   return query
     select
-      to_jsonb(r), to_jsonb(page.member), to_jsonb(l), counted.unread, counted.mentions,
+      to_jsonb(r), to_jsonb(page.member), to_jsonb(l.message), counted.unread, counted.mentions,
       to_jsonb(k), to_jsonb(f),
       case when o.user_id is not null then to_jsonb(chat_private.profile_for(o)) end,
       page.pinned, page.activity_at
@@ -237,10 +239,9 @@ begin
     join chat.rooms as r on r.id = (page.member).room_id
     left join chat.marks as k on k.user_id = v_me and k.room_id = r.id
     left join chat.room_preferences as f on f.user_id = v_me and f.room_id = r.id
-    left join chat.messages as l
-      on l.room_id = r.id
-      and l.seq = r.last_seq
-      and l.seq > greatest((page.member).visible_after_seq, f.cleared_seq)
+    left join lateral (
+      select m from chat.messages as m where m.room_id = r.id and m.seq = r.last_seq limit 1
+    ) as l (message) on r.last_seq > greatest((page.member).visible_after_seq, f.cleared_seq)
     left join chat.profiles as o
       on o.user_id = case v_me when r.low_user then r.high_user else r.low_user end
     cross join lateral chat_private.count_unread(page.member, k) as counted

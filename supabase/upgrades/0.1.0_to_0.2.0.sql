@@ -1945,6 +1945,120 @@ grant execute on function
   chat.pull_table(text, jsonb)
   to authenticated, service_role;
 
+-- The last message of each room is looked up, and never joined (chapter 000800).
+create or replace function chat_private.page_of_rooms(
+  me uuid,
+  before chat_private.room_position,
+  page_size integer
+)
+returns setof chat_private.listed_room
+language plpgsql
+stable
+rows 50
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+    with asked as (
+      -- Somebody who may see nothing of a room yet does not learn of talk in it.
+      select mine.*
+      from (
+        select
+          m as mine,
+          m.room_id,
+          coalesce(p.pinned, false) as pinned,
+          greatest(m.visible_after_seq, p.cleared_seq) as visible_after,
+          case when h.last_seq > m.visible_after_seq then h.active_at else m.joined_at end
+            as activity_at
+        from chat.room_members as m
+        cross join lateral (
+          select r.active_at, r.last_seq from chat.rooms as r where r.id = m.room_id offset 0
+        ) as h
+        left join chat.room_preferences as p on p.user_id = page_of_rooms.me and p.room_id = m.room_id
+        where m.user_id = page_of_rooms.me and m.left_at is null
+      ) as mine
+      where (page_of_rooms.before).room_id is null
+        or (mine.pinned, mine.activity_at, mine.room_id) < (
+          (page_of_rooms.before).pinned, (page_of_rooms.before).activity_at,
+          (page_of_rooms.before).room_id
+        )
+      order by mine.pinned desc, mine.activity_at desc, mine.room_id desc
+      limit page_of_rooms.page_size
+    ),
+    measured as (
+      select
+        asked.*,
+        sum(
+          1000
+          + octet_length(to_json(r)::text)
+          + coalesce(chat_private.message_bytes(l.message), 0)
+          + coalesce(octet_length(to_json(o)::text), 0)
+        ) over in_order as bytes,
+        row_number() over in_order as place
+      from asked
+      join chat.rooms as r on r.id = asked.room_id
+      -- (limit: one look into an index for each room, and never a join with all messages)
+      left join lateral (
+        select m from chat.messages as m where m.room_id = r.id and m.seq = r.last_seq limit 1
+      ) as l (message) on r.last_seq > asked.visible_after
+      left join chat.profiles as o
+        on o.user_id = case page_of_rooms.me when r.low_user then r.high_user else r.low_user end
+      window in_order as (
+        order by asked.pinned desc, asked.activity_at desc, asked.room_id desc
+      )
+    )
+    select fitting.mine, fitting.pinned, fitting.activity_at
+    from measured as fitting
+    where fitting.place = 1
+      or fitting.bytes <= (select s.pull_bytes from chat_private.settings as s)
+    order by fitting.place;
+end;
+$$;
+
+create or replace function chat_private.list_rooms(before jsonb, page_size integer)
+returns table (
+  room jsonb,
+  member jsonb,
+  last_message jsonb,
+  unread integer,
+  mentions integer,
+  mark jsonb,
+  preferences jsonb,
+  other jsonb,
+  pinned boolean,
+  activity_at timestamptz
+)
+language plpgsql
+stable
+-- definer: one pass over the caller's memberships instead of a policy per row
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  v_me uuid := chat_private.current_user_id();
+  v_size integer := chat_private.clean_page_size(list_rooms.page_size);
+  v_before chat_private.room_position := chat_private.read_room_position(list_rooms.before);
+begin
+  return query
+    select
+      to_jsonb(r), to_jsonb(page.member), to_jsonb(l.message), counted.unread, counted.mentions,
+      to_jsonb(k), to_jsonb(f),
+      case when o.user_id is not null then to_jsonb(chat_private.profile_for(o)) end,
+      page.pinned, page.activity_at
+    from chat_private.page_of_rooms(v_me, v_before, v_size) as page
+    join chat.rooms as r on r.id = (page.member).room_id
+    left join chat.marks as k on k.user_id = v_me and k.room_id = r.id
+    left join chat.room_preferences as f on f.user_id = v_me and f.room_id = r.id
+    left join lateral (
+      select m from chat.messages as m where m.room_id = r.id and m.seq = r.last_seq limit 1
+    ) as l (message) on r.last_seq > greatest((page.member).visible_after_seq, f.cleared_seq)
+    left join chat.profiles as o
+      on o.user_id = case v_me when r.low_user then r.high_user else r.low_user end
+    cross join lateral chat_private.count_unread(page.member, k) as counted
+    order by page.pinned desc, page.activity_at desc, r.id desc;
+end;
+$$;
+
 -- Workers that claim pushes at once, or forget devices meanwhile, never wait in a circle (chapters 000720,
 -- 000850 and 000860).
 create or replace function chat_private.drop_devices(user_id uuid, device_ids text[])
