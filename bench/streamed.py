@@ -59,8 +59,10 @@ def prepare_writes(clones: Clones, size: int) -> list[Load]:
             )
         # A project has been at work for a while: there are notes, and Postgres knows how many.
         connection.execute(
-            "do 'begin for n in 1 .. 10000 loop"
-            " update app.streamed set amount = 0 where id = n; commit; end loop; end'"
+            sql.SQL(
+                "do 'begin for n in 1 .. {size} loop"
+                " update app.streamed set amount = 0 where id = n; commit; end loop; end'"
+            ).format(size=size)
         )
         connection.execute("vacuum analyze")
     lines = tuple(Line(user_id, (str(number),)) for number, user_id in enumerate(people))

@@ -78,6 +78,8 @@ stable
 -- definer: one membership check for the page, then an index scan, instead of a policy per row
 security definer
 set search_path = '', pg_temp
+-- Postgres thinks that a kept plan reads more than it does, and would plan at every call of a large database.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_size integer := chat_private.clean_page_size(list_messages.page_size);

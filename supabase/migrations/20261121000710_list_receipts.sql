@@ -61,6 +61,8 @@ stable
 -- definer: one membership check for the message instead of a policy per row
 security definer
 set search_path = '', pg_temp
+-- Postgres thinks that a kept plan reads more than it does, and would plan at every call of a large database.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_me chat.room_members := chat_private.require_member(list_receipts.room_id);

@@ -150,6 +150,8 @@ stable
 -- definer: one membership check per room instead of a policy per row
 security definer
 set search_path = '', pg_temp
+-- Postgres thinks that a kept plan reads more than it does, and would plan at every call of a large database.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   c_bytes_per_room constant integer := 256;
@@ -1944,6 +1946,11 @@ grant execute on function
   chat_private.tag_table_rows(jsonb),
   chat.pull_table(text, jsonb)
   to authenticated, service_role;
+
+-- Reads that Postgres would plan at every call of a large database (chapters 000520, 000530, 000710; and 001000, above).
+alter function chat_private.list_messages(uuid, bigint, bigint, bigint, integer) set plan_cache_mode = force_generic_plan;
+alter function chat_private.list_thread(uuid, bigint, bigint, integer) set plan_cache_mode = force_generic_plan;
+alter function chat_private.list_receipts(uuid, bigint) set plan_cache_mode = force_generic_plan;
 
 -- The last message of each room is looked up, and never joined (chapter 000800).
 create or replace function chat_private.page_of_rooms(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, LiteralString
@@ -10,14 +11,15 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from bench.meter import processor_ms
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.people import Outcome, Person, people
 
 RUNS = 5
-WORK_S = 0.05
-"""More than a refusal takes on a busy machine, less than any look at megabytes."""
+WORK_MS = 50
+"""More than a refusal takes on a slow machine, less than any look at megabytes."""
 
 
 @pytest.fixture
@@ -107,14 +109,21 @@ ENDLESS: dict[str, tuple[LiteralString, sql.SQL, str]] = {
 }
 
 
-def quickest(call: Callable[[], object]) -> float:
-    """Return the seconds of the quickest of some runs."""
-    times = []
+def spent_ms(person: Person) -> float:
+    """Return the processor time that the server spent on somebody; without Linux, a clock."""
+    if sys.platform != "linux":
+        return time.perf_counter() * 1000
+    return processor_ms(person.connection.info.backend_pid)
+
+
+def cheapest(person: Person, call: Callable[[], object]) -> float:
+    """Return what the cheapest of some calls took, in milliseconds."""
+    costs = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        before = spent_ms(person)
         call()
-        times.append(time.perf_counter() - began)
-    return min(times)
+        costs.append(spent_ms(person) - before)
+    return min(costs)
 
 
 @pytest.mark.parametrize("case", ENDLESS)
@@ -134,10 +143,10 @@ def test_a_text_without_end_is_refused_before_it_is_looked_at(
             return error.diag.message_primary
         return None
 
-    arriving = quickest(
-        lambda: ann.connection.execute(sql.SQL("select octet_length({})").format(endless))
+    arriving = cheapest(
+        ann, lambda: ann.connection.execute(sql.SQL("select octet_length({})").format(endless))
     )
-    assert quickest(lambda: slug_with(endless)) < 2 * arriving + WORK_S
+    assert cheapest(ann, lambda: slug_with(endless)) < 2 * arriving + WORK_MS
     assert slug_with(endless) == slug
     assert slug_with(SHORT) == ("invite_not_found" if case == "a token" else None)
 
@@ -153,10 +162,10 @@ def test_a_topic_without_end_is_malformed_at_once(
         assert answer is not None
         return answer["reason"]
 
-    arriving = quickest(
-        lambda: ann.connection.execute(sql.SQL("select octet_length({})").format(LETTERS))
+    arriving = cheapest(
+        ann, lambda: ann.connection.execute(sql.SQL("select octet_length({})").format(LETTERS))
     )
-    assert quickest(lambda: reason_of(LETTERS)) < 2 * arriving + WORK_S
+    assert cheapest(ann, lambda: reason_of(LETTERS)) < 2 * arriving + WORK_MS
     assert reason_of(LETTERS) == "topic_malformed"
     assert reason_of(sql.Literal(f"{ann.id}:1")) == "allowed"
 
@@ -178,10 +187,10 @@ def test_numbers_of_any_length_are_compared_and_not_written_out(
     rooms = [str(uuid4()) for _ in range(400)]
     cursors = "{" + ", ".join(f'"{each}": 1e131071' for each in rooms) + "}"
     query = "select k.* from chat.mark_delivered(%s::jsonb) as k"
-    began = time.perf_counter()
+    before = spent_ms(ann)
     with pytest.raises(psycopg.Error) as refusal:
         ann.connection.execute(query, [cursors])
     assert refusal.value.diag.message_primary == "payload_too_large"
-    assert time.perf_counter() - began < 1
+    assert spent_ms(ann) - before < 1000
     marked = ann.connection.execute(query, [f'{{"{room}": 1e30}}']).fetchone()
     assert marked is not None and marked["delivered_seq"] == 1

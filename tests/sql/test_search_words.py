@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from random import Random
+from unicodedata import category
 
 import psycopg
+import pytest
 
 from parley.sync.words import fold_text
 from tests.search_table import FOUND, MISSED
@@ -60,9 +62,16 @@ def test_a_block_leads_to_whatever_the_text_says(postgresql: psycopg.Connection)
     assert rows == []
 
 
-def test_server_and_copy_fold_every_character_alike(postgresql: psycopg.Connection) -> None:
+@pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.long)])
+def test_server_and_copy_fold_every_character_alike(
+    step: int, postgresql: psycopg.Connection
+) -> None:
+    """Every ``step``-th of the code points that are not assigned or private, and all others."""
     characters = [
-        chr(point) for point in range(1, sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF
+        character
+        for character in map(chr, range(1, sys.maxunicode + 1))
+        if (kind := category(character)) != "Cs"
+        and (kind not in {"Cn", "Co"} or ord(character) % step == 0)
     ]
     texts = [
         " ".join(f"a{letter}b" for letter in characters[at : at + 50])
