@@ -97,7 +97,6 @@ class Benchmark:
     size: int
     seconds: float
     runs: int
-    warm_up: float = WARM_UP_SECONDS
 
     def run(self, tell: Callable[[str], None], clones: Clones) -> Comparison:
         """Measure in clones of a database."""
@@ -109,7 +108,7 @@ class Benchmark:
             self.bars,
             runs=self.runs,
             seconds=self.seconds,
-            warm_up=self.warm_up,
+            warm_up=min(max(self.seconds, LEAST_WARM_UP_SECONDS), WARM_UP_SECONDS),
             tell=tell,
         )
 
@@ -144,7 +143,7 @@ def everything(quick: bool, tell: Callable[[str], None]) -> dict[str, Callable[[
     ) -> Callable[[Status], str]:
         little, much = size
         return compared(
-            Benchmark(name, prepare, bars, little, 0.01, 1, warm_up=LEAST_WARM_UP_SECONDS)
+            Benchmark(name, prepare, bars, little, 0.01, 1)
             if quick
             else Benchmark(name, prepare, bars, much, seconds, 5)
         )
