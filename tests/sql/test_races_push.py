@@ -137,9 +137,24 @@ def test_a_worker_that_spreads_waits_for_one_that_completes_and_never_the_other_
         assert count(connection, "select from chat_private.push_outbox") == 0
 
 
+def test_a_device_that_is_forgotten_right_now_holds_up_no_push(database: str) -> None:
+    with (
+        psycopg.connect(database, autocommit=True) as connection,
+        psycopg.connect(database) as forgetting,
+    ):
+        for room in open_rooms(connection):
+            connection.execute("select chat.send_message(%s, 'x', %s)", (room, uuid4()))
+        act_as(forgetting, 2)
+        forgetting.execute("select chat.unregister_device('phone')")
+        assert claim_once(database) == ROOMS - 1
+        forgetting.commit()
+        assert claim_once(database) == 0
+        assert count(connection, "select from chat_private.push_deliveries") == ROOMS - 1
+
+
 def claim_once(database: str) -> int:
-    """Claim, and return how many pushes came."""
-    with psycopg.connect(database, autocommit=True) as connection:
+    """Claim, and return how many pushes came. Raises LockNotAvailable where it waits for long."""
+    with psycopg.connect(database, autocommit=True, options="-c lock_timeout=10s") as connection:
         return len(connection.execute("select * from chat.claim_pushes()").fetchall())
 
 
