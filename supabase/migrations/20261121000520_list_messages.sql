@@ -20,15 +20,22 @@ declare
   v_visible_after bigint := chat_private.readable_after(v_me);
   v_page chat_private.seq_range;
 begin
+  -- (message_bytes, written out: to call it for every row is a tenth of what a page costs.)
   select min(page.seq), max(page.seq) into v_page
   from (
     select
       near.seq,
-      sum(near.bytes) over nearest as bytes,
+      sum(
+        600
+        + octet_length(to_json(near.body)::text)
+        + 40 * cardinality(near.mentions)
+        + octet_length(near.attachments::text)
+        + octet_length(near.metadata::text)
+      ) over nearest as bytes,
       row_number() over nearest as place
     from (
       (
-        select m.seq, chat_private.message_bytes(m) as bytes
+        select m.seq, m.body, m.mentions, m.attachments, m.metadata
         from chat.messages as m
         where m.room_id = v_me.room_id
           and m.seq < fit_page.seq
@@ -38,7 +45,7 @@ begin
       )
       union all
       (
-        select m.seq, chat_private.message_bytes(m)
+        select m.seq, m.body, m.mentions, m.attachments, m.metadata
         from chat.messages as m
         where m.room_id = v_me.room_id
           and m.seq >= greatest(fit_page.seq, v_visible_after + 1)
