@@ -123,7 +123,7 @@ def measure_curve(clones: Clones, size: int, rooms: int, rounds: int) -> Outcome
                 PARTITIONED,
                 f"Plain and partitioned tables, {size:,} messages",
                 "ms of processor time",
-                "reads",
+                "",
                 "bars",
                 {
                     label: [(name, median(costs[each])) for name, costs in found.items()]
