@@ -70,6 +70,8 @@ def measure_searches(clones: Clones, size: int, *, beside_strangers: bool) -> li
         "a phrase": (f'"{common} {common}"', 300.0),
     }
     in_a_room = "a common word in the largest room"
+    # (A database is copied while nobody is connected to it.)
+    besides = add_strangers(clones, alone, stranger, others, size) if beside_strangers else None
     with ExitStack() as stack:
 
         def connect(url: str) -> psycopg.Connection[Any]:
@@ -78,9 +80,8 @@ def measure_searches(clones: Clones, size: int, *, beside_strangers: bool) -> li
         mine = connect(alone)
         asking = {claim: ask(mine, me, query) for claim, (query, _) in asked.items()}
         asking[in_a_room] = ask(mine, me, f"{common} ", rooms[0])
-        if beside_strangers:
-            crowded, flooded = add_strangers(clones, alone, stranger, others, size)
-            beside, after = connect(crowded), connect(flooded)
+        if besides is not None:
+            beside, after = map(connect, besides)
             for claim, (query, _) in asked.items():
                 asking[f"{claim}{BESIDE}"] = ask(beside, me, query)
             asking[f"{absent}{FLOODED}"] = ask(after, me, asked[absent][0])
@@ -100,7 +101,7 @@ def measure_searches(clones: Clones, size: int, *, beside_strangers: bool) -> li
         ),
         Cost(in_a_room, median(costs[in_a_room] for costs in rounds), 5),
     ]
-    if beside_strangers:
+    if besides is not None:
         found += [*(ratio(claim, BESIDE) for claim in asked), ratio(absent, FLOODED)]
     return found
 

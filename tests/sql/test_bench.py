@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from bench.databases import (
     add_people,
+    cloned,
     new_ids,
     open_direct_rooms,
     store_words,
@@ -21,6 +22,7 @@ from bench.databases import (
 )
 from bench.report import benchmarks
 from bench.rls import FORMS, OURS
+from bench.search import measure_searches
 
 from parley.inspection.promises import read_promises
 
@@ -77,6 +79,20 @@ def test_the_costs_of_sends_heartbeats_and_claims_are_told_with_their_units(
     figures = json.loads(result.stdout)["figures"]
     assert {figure["unit"] for figure in figures} == {"µs", "times", "recipients/s", "MB"}
     assert all(figure["measured"] > 0 for figure in figures if figure["unit"] != "MB")
+
+
+def test_searches_are_measured_alone_and_beside_strangers(
+    database: str, postgresql: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    postgresql.close()
+    monkeypatch.setattr("bench.search.FLOOD", 200)
+    monkeypatch.setattr("bench.search.RUNS", 1)
+    with cloned(database) as clones:
+        alone = measure_searches(clones, 500, beside_strangers=False)
+        costs = measure_searches(clones, 500, beside_strangers=True)
+    assert [cost.claim for cost in costs[:6]] == [cost.claim for cost in alone]
+    assert len(costs) == 12
+    assert all(cost.measured > 0 for cost in [*alone, *costs])
 
 
 @pytest.mark.parametrize("share", [2, 3, 2_000_000_000])
