@@ -2004,8 +2004,10 @@ begin
 end;
 $$;
 
--- Reads that Postgres would plan at every call of a large database (chapters 000520, 000530, 000710; and 001000, above).
-alter function chat_private.list_messages(uuid, bigint, bigint, bigint, integer) set plan_cache_mode = force_generic_plan;
+-- Reads that Postgres would plan at every call of a large database (chapters 000520, 000530 and 000710;
+-- pull_changes, above, is another).
+alter function chat_private.list_messages(uuid, bigint, bigint, bigint, integer)
+  set plan_cache_mode = force_generic_plan;
 alter function chat_private.list_thread(uuid, bigint, bigint, integer) set plan_cache_mode = force_generic_plan;
 alter function chat_private.list_receipts(uuid, bigint) set plan_cache_mode = force_generic_plan;
 
@@ -2123,8 +2125,8 @@ begin
 end;
 $$;
 
--- Workers that claim pushes at once, or forget devices meanwhile, never wait in a circle (chapters 000720,
--- 000850 and 000860).
+-- Workers that claim pushes at once, or forget devices meanwhile, never wait in a circle (chapters
+-- 000720, 000850 and 000860).
 create or replace function chat_private.drop_devices(user_id uuid, device_ids text[])
 returns integer
 language plpgsql

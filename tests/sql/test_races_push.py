@@ -203,6 +203,6 @@ def at_work(database: str) -> Iterator[tuple[psycopg.Connection, Callable[[], fl
     """Give a connection whose plans are made, and what it holds at most from then on, in MB."""
     with psycopg.connect(database, autocommit=True) as worker:
         with worker.transaction(force_rollback=True):
-            worker.execute("select chat.claim_pushes(10)")
+            worker.execute("select chat.claim_pushes(500)")
         with watched_memory(worker.info.backend_pid) as held_mb:
             yield worker, held_mb
