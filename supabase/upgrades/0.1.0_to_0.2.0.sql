@@ -2008,7 +2008,8 @@ $$;
 -- pull_changes, above, is another).
 alter function chat_private.list_messages(uuid, bigint, bigint, bigint, integer)
   set plan_cache_mode = force_generic_plan;
-alter function chat_private.list_thread(uuid, bigint, bigint, integer) set plan_cache_mode = force_generic_plan;
+alter function chat_private.list_thread(uuid, bigint, bigint, integer)
+  set plan_cache_mode = force_generic_plan;
 alter function chat_private.list_receipts(uuid, bigint) set plan_cache_mode = force_generic_plan;
 
 -- The last message of each room is looked up, and never joined (chapter 000800).
@@ -2269,7 +2270,8 @@ Args:
 Returns:
   How many members were considered; 0 when the outbox is empty.$$;
 
-revoke execute on function chat_private.are_due(chat_private.wanted_push[]) from public, anon, authenticated;
+revoke execute on function chat_private.are_due(chat_private.wanted_push[])
+  from public, anon, authenticated;
 
 create or replace function chat_private.claim_messages(batch_size integer)
 returns setof chat.claimed_push
