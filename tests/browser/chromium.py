@@ -178,6 +178,8 @@ class Chromium:
         try:
             yield Device(context, self.url)
         finally:
+            # A request that a test answers right now would be that error of the next test.
+            await context.unroute_all(behavior="ignoreErrors")
             await context.close()
 
     @asynccontextmanager
