@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from random import Random
-from unicodedata import category
 
 import psycopg
-import pytest
 
 from parley.sync.words import fold_text
 from tests.search_table import FOUND, MISSED
@@ -62,22 +60,20 @@ def test_a_block_leads_to_whatever_the_text_says(postgresql: psycopg.Connection)
     assert rows == []
 
 
-@pytest.mark.parametrize("step", [97, pytest.param(1, marks=pytest.mark.long)])
-def test_server_and_copy_fold_every_character_alike(
-    step: int, postgresql: psycopg.Connection
-) -> None:
-    """Every ``step``-th of the code points that are not assigned or private, and all others."""
+def test_server_and_copy_fold_every_character_alike(postgresql: psycopg.Connection) -> None:
     characters = [
-        character
-        for character in map(chr, range(1, sys.maxunicode + 1))
-        if (kind := category(character)) != "Cs"
-        and (kind not in {"Cn", "Co"} or ord(character) % step == 0)
+        chr(point) for point in range(1, sys.maxunicode + 1) if not 0xD800 <= point <= 0xDFFF
     ]
     texts = [
         " ".join(f"a{letter}b" for letter in characters[at : at + 50])
         for at in range(0, len(characters), 50)
     ]
-    found = folded(postgresql, texts)
+    # (A thousand texts at once: what many more take grows with their square.)
+    found = [
+        text
+        for at in range(0, len(texts), 1000)
+        for text in folded(postgresql, texts[at : at + 1000])
+    ]
     assert [
         ascii(text) for text, mine in zip(texts, found, strict=True) if fold_text(text) != mine
     ] == []
