@@ -52,7 +52,8 @@ create table chat_private.table_notes (
 alter table chat_private.table_notes alter column keys set storage external;
 
 comment on table chat_private.table_notes is
-  'What changed in streamed tables: one note per statement, owner and up to 1,000 keys.';
+  $$What changed in streamed tables: a note per statement, owner and up to 1,000 keys, and one for each row
+whose key or owner is another one now, with what it was.$$;
 comment on column chat_private.table_notes.after is
   'All transactions before this one had ended when the note was made.';
 comment on column chat_private.table_notes.told is
