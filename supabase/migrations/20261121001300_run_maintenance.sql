@@ -199,10 +199,9 @@ begin
     'sends_forgotten', chat_private.forget_purged_sends(1000),
     'files_given_up', chat_private.queue_orphans(1000),
     'checks_forgotten', chat_private.drop_old_checks(1000),
-    'losses_forgotten', chat_private.drop_old_losses(5000),
-    'table_notes_folded', chat_private.fold_table_notes(1000),
-    'table_notes_dropped', chat_private.purge_table_notes(1000)
+    'losses_forgotten', chat_private.drop_old_losses(5000)
   )
+  || chat_private.tidy_table_notes(1000)
   -- From here on nothing waits for a room: these take the locks that a hold waits for.
   || chat_private.keep_retention(500)
   || jsonb_build_object(

@@ -174,7 +174,11 @@ from (
   (7, 'select chat_private.refresh_table(''app.payments'', tests.tenant(1))',
     jsonb_build_array(tests.topic(1, 'app.payments')), 'a refresh is told to its owner'),
   (8, 'select chat_private.refresh_table(''app.notes'')', jsonb_build_array(tests.topic(null, 'app.notes')),
-    'a refresh of everything is told to all')
+    'a refresh of everything is told to all'),
+  (9, 'insert into app.payments select 20000 + n, tests.tenant(n) from generate_series(1, 1001) as n;
+    update app.payments set amount = 3 where id = 20001; update app.payments set amount = 4 where id = 20001',
+    (select jsonb_agg(t.topic order by t.topic) from unnest(array[tests.topic(null, 'app.payments'), tests.topic(1, 'app.payments')]) as t (topic)),
+    'an owner who was told with everybody is told once more of what comes after')
 ) as s (place, statement, told, title)
 order by place;
 select is(
@@ -187,10 +191,6 @@ select is(
     'insert into app.payments values (8000, tests.tenant(1)); update app.payments set id = 8001 where id = 8000;
     delete from app.payments where id = 8001'
   )), 4, 'each statement of a transaction leaves a note'
-);
-select is(
-  (select array_agg(n.told order by n.note) from chat_private.table_notes as n),
-  array['tenant', null, null, null], 'the first note of a transaction tells the owner'
 );
 
 -- People of the app write, too
@@ -222,15 +222,20 @@ values
   (tests.tenant(1), '120', '105', 'app.payments', '{a,c}'),
   (tests.tenant(1), '130', '110', 'app.payments', '{b,c}'),
   (tests.tenant(2), '140', '140', 'app.payments', '{a}');
-select is(chat_private.fold_table_notes(100), 1, 'folding shortens the notes whose keys stand in later ones');
+select is(
+  chat_private.tidy_table_notes(100), '{"table_notes_folded": 1, "table_notes_dropped": 0}',
+  'tidying shortens the notes whose keys stand in later ones, and notes of today stay'
+);
 select is(
   (select jsonb_agg(jsonb_build_array(n.xid::text, n.keys) order by n.xid) from chat_private.table_notes as n),
   '[["110", ["b"]], ["120", ["a", "c"]], ["130", ["b", "c"]], ["140", ["a"]]]',
   'a key stays while its transaction may have been open when the later note was made'
 );
-select is(chat_private.purge_table_notes(100), 0, 'notes of today stay');
 update chat_private.table_notes set noted_at = now() - interval '31 days' where xid <= '120';
-select is(chat_private.purge_table_notes(100), 2, 'notes go after settings.keep_changes');
+select is(
+  (select sum((chat_private.tidy_table_notes(1) ->> 'table_notes_dropped')::integer) from generate_series(1, 4)), 2::bigint,
+  'notes go after settings.keep_changes, a portion at a time'
+);
 select is(
   (select purged_xid from chat_private.table_owners where owner_id = tests.tenant(1) and relation = 'app.payments'::regclass),
   '120'::xid8, 'purging remembers up to which transaction notes are gone'

@@ -420,8 +420,7 @@ create table chat_private.table_notes (
   noted_at timestamptz not null default now(),
   told text,
   keys text[] not null,
-  primary key (owner_id, xid, note),
-  constraint told_is_known check (told in ('tenant', 'user'))
+  primary key (owner_id, xid, note)
 );
 
 -- Keys do not become much smaller when they are compressed, and a large write would take half a time more.
@@ -433,34 +432,13 @@ whose key or owner is another one now, with what it was.$$;
 comment on column chat_private.table_notes.after is
   'All transactions before this one had ended when the note was made.';
 comment on column chat_private.table_notes.told is
-  'Whose topic hears of the transaction because of this note: the tenant''s or the user''s; null is nobody''s.';
+  'Whose topic hears of the transaction: tenant or user; null where another note of the statement says it.';
 comment on column chat_private.table_notes.keys is
   'The key of a row is the text of its column, or a JSON list of these if there are several columns.';
 
--- Notes are purged by their time. They are written in about that order, so that this index costs next
--- to nothing.
-create index table_notes_by_time on chat_private.table_notes using brin (noted_at);
-
-create function chat_private.is_told(owner_id uuid)
-returns boolean
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  return exists (
-    select from chat_private.table_notes as n
-    where n.owner_id = is_told.owner_id and n.xid = pg_current_xact_id() and n.told is not null
-  );
-end;
-$$;
-
-comment on function chat_private.is_told(uuid) is
-  'Tell whether an owner will hear of this transaction because of an earlier note.';
-
--- Deferred, so that it comes when the transaction is about to end, and tells of all its notes. Every
--- write to a streamed table pays for this, so it asks little: the notes of the transaction, and for a
--- person the epoch of their topic.
+-- Every write to a streamed table pays for a note and for this, so both do little: there is no constraint
+-- and no second index on the notes, and nearly every transaction leaves an owner one note. It is deferred, so
+-- that it comes when the transaction is about to end, and tells of all its notes.
 create function chat_private.tg_table_notes__announce()
 returns trigger
 language plpgsql
@@ -471,32 +449,44 @@ set search_path = '', pg_temp
 set lock_timeout = '250ms'
 as $$
 declare
-  v_id uuid := gen_random_uuid();
-  v_tables text[] := array(
-    select distinct n.relation::text
-    from chat_private.table_notes as n
-    where n.owner_id = new.owner_id and n.xid = new.xid
-  );
-  v_topic text;
+  v_tables text[] := array[new.relation::text];
+  v_topic text := 'tenant:' || new.owner_id || ':dashboard';
 begin
-  if new.told = 'tenant' then
-    v_topic := chat_private.dashboard_topic(new.owner_id);
-  else
+  if exists (
+    select from chat_private.table_notes as n
+    where n.owner_id = new.owner_id and n.xid = new.xid and n.note <> new.note
+  ) then
+    -- The first note tells for all.
+    if exists (
+      select from chat_private.table_notes as n
+      where n.owner_id = new.owner_id
+        and n.xid = new.xid
+        and n.note < new.note
+        and n.told is not null
+    ) then
+      return null;
+    end if;
+    v_tables := array(
+      select distinct n.relation::text
+      from chat_private.table_notes as n
+      where n.owner_id = new.owner_id and n.xid = new.xid
+    );
+  end if;
+  if new.told = 'user' then
     v_topic := 'user:' || new.owner_id || ':' || (
       select s.epoch from chat_private.user_streams as s where s.user_id = new.owner_id
     );
   end if;
-  if v_topic is not null then
-    insert into realtime.messages (id, topic, extension, event, payload, private)
-    values (
-      v_id, v_topic, 'broadcast', 'table_changed',
-      jsonb_build_object(
-        new.told || '_id', nullif(new.owner_id, '00000000-0000-0000-0000-000000000000'),
-        'tables', v_tables, 'id', v_id
-      ),
-      true
-    );
-  end if;
+  insert into realtime.messages (id, topic, extension, event, payload, private)
+  select
+    e.id, v_topic, 'broadcast', 'table_changed',
+    jsonb_build_object(
+      new.told || '_id', nullif(new.owner_id, '00000000-0000-0000-0000-000000000000'),
+      'tables', v_tables, 'id', e.id
+    ),
+    true
+  from gen_random_uuid() as e (id)
+  where v_topic is not null;
   return null;
 exception
   when others then
@@ -540,11 +530,7 @@ begin
   insert into chat_private.table_notes (owner_id, relation, told, keys)
   select
     r.owner_id, s.relation,
-    case
-      when chat_private.is_told(r.owner_id) then null
-      when refresh_table.owner_id is null then 'tenant'
-      else s.owner
-    end,
+    case when refresh_table.owner_id is null then 'tenant' else s.owner end,
     '{}'
   from chat_private.streamed_tables as s
   cross join coalesce(
@@ -596,10 +582,7 @@ begin
     )
   end;
   insert into chat_private.table_notes (owner_id, relation, told, keys)
-  values (
-    v_owner_id, tg_relid, case when not chat_private.is_told(v_owner_id) then v_table.owner end,
-    array[v_key]
-  );
+  values (v_owner_id, tg_relid, v_table.owner, array[v_key]);
   return null;
 end;
 $$;
@@ -764,9 +747,7 @@ declare
 begin
   -- Most statements change one row, and pay for no more.
   insert into chat_private.table_notes (owner_id, relation, told, keys)
-  select
-    r.%1$I, %3$L::regclass, case when not chat_private.is_told(r.%1$I) then %4$L end,
-    array[%2$s]::text[]
+  select r.%1$I, %3$L::regclass, %4$L, array[%2$s]::text[]
   from changed_rows as r
   where r.%1$I is not null and not exists (select from changed_rows offset 1);
   if found then
@@ -775,7 +756,7 @@ begin
   insert into chat_private.table_notes (owner_id, relation, told, keys)
   select
     g.owner_id, %3$L::regclass,
-    case when s.first = 1 and g.owners <= 1000 and not chat_private.is_told(g.owner_id) then %4$L end,
+    case when s.first = 1 and g.owners <= 1000 then %4$L end,
     g.keys[s.first:s.first + 999]::text[]
   from (
     select r.%1$I as owner_id, array_agg(%2$s) as keys, count(*) over () as owners
@@ -788,7 +769,7 @@ begin
   if v_notes > 1000 then
     -- More than 1,000 owners are told at once, as everybody.
     insert into chat_private.table_notes (owner_id, relation, told, keys)
-    select %5$L, %3$L::regclass, 'tenant', '{}' where not chat_private.is_told(%5$L);
+    values (%5$L, %3$L::regclass, 'tenant', '{}');
   end if;
   return null;
 end;
@@ -939,127 +920,113 @@ Args:
 Raises:
   invalid_input: the table lacks one of these; the message says which.$$;
 
+create table chat_private.note_folding (
+  only_row boolean primary key default true,
+  owner_id uuid not null default '00000000-0000-0000-0000-000000000000',
+  xid xid8 not null default '0',
+  note bigint not null default 0,
+  constraint there_is_one_row check (only_row)
+);
+
+comment on table chat_private.note_folding is
+  'How far maintenance got in tidying notes; zeros begin a round.';
+
 -- Notes of people who are up to date are of no use to anybody, but nobody knows who that is. So they go by
--- time, and a copy that was away longer fetches what it holds of the owner anew.
-create function chat_private.purge_table_notes(most integer)
-returns integer
+-- time, and a copy that was away longer fetches what it holds of the owner anew. A row that changes every
+-- second is noted as often: a key in a note may go if a later note has it, and was made after the first
+-- one's transaction had ended: whoever sees the later note then saw the first. Maintenance goes through
+-- all notes in rounds for both; an index by time would make each write dearer, and would stop helping
+-- once the places of old notes are used again.
+create function chat_private.tidy_table_notes(most integer)
+returns jsonb
 language plpgsql
 volatile
 set search_path = '', pg_temp
 as $$
 declare
   v_before timestamptz := (select now() - s.keep_changes from chat_private.settings as s);
-  v_count integer;
-begin
-  with gone as (
-    delete from chat_private.table_notes as n
-    where n.ctid = any (array(
-      select old.ctid
-      from chat_private.table_notes as old
-      where old.noted_at < v_before
-      limit purge_table_notes.most
-      for update skip locked
-    ))
-    returning n.relation, n.owner_id, n.xid
-  ),
-  purged as (
-    insert into chat_private.table_owners as o (relation, owner_id, purged_xid)
-    select g.relation, g.owner_id, max(g.xid)
-    from gone as g
-    group by g.relation, g.owner_id
-    order by g.relation, g.owner_id
-    on conflict on constraint table_owners_pkey do update
-    set purged_xid = greatest(o.purged_xid, excluded.purged_xid)
-  )
-  select count(*) into v_count from gone;
-  return v_count;
-end;
-$$;
-
-comment on function chat_private.purge_table_notes(integer) is
-  'Delete notes of changes of settings.keep_changes ago; returns how many.';
-
-create table chat_private.note_folding (
-  only_row boolean primary key default true,
-  owner_id uuid not null default '00000000-0000-0000-0000-000000000000',
-  xid xid8 not null default '0',
-  constraint there_is_one_row check (only_row)
-);
-
-comment on table chat_private.note_folding is
-  'How far maintenance got in folding notes; zeros begin a round.';
-
--- A row that changes every second is noted as often. A key in a note may go if a later note has it, and was
--- made after the first one's transaction had ended: whoever sees the later note then saw the first.
-create function chat_private.fold_table_notes(most integer)
-returns integer
-language plpgsql
-volatile
-set search_path = '', pg_temp
-as $$
-declare
   v_at chat_private.note_folding;
   v_notes chat_private.table_notes[];
   v_last chat_private.table_notes;
-  v_count integer;
+  v_dropped integer := 0;
+  v_folded integer := 0;
 begin
   select f.* into v_at from chat_private.note_folding as f for update skip locked;
-  if not found then
-    return 0;
+  if found then
+    v_notes := array(
+      select n
+      from chat_private.table_notes as n
+      where (n.owner_id, n.xid, n.note) > (v_at.owner_id, v_at.xid, v_at.note)
+      order by n.owner_id, n.xid, n.note
+      limit tidy_table_notes.most
+    );
+    v_last := v_notes[tidy_table_notes.most];
+    update chat_private.note_folding as f
+    set owner_id = coalesce(v_last.owner_id, '00000000-0000-0000-0000-000000000000'),
+      xid = coalesce(v_last.xid, '0'),
+      note = coalesce(v_last.note, 0);
+    with gone as (
+      delete from chat_private.table_notes as n
+      using unnest(v_notes) as o
+      where o.noted_at < v_before
+        and n.owner_id = o.owner_id
+        and n.xid = o.xid
+        and n.note = o.note
+      returning n.relation, n.owner_id, n.xid
+    ),
+    purged as (
+      insert into chat_private.table_owners as o (relation, owner_id, purged_xid)
+      select g.relation, g.owner_id, max(g.xid)
+      from gone as g
+      group by g.relation, g.owner_id
+      order by g.relation, g.owner_id
+      on conflict on constraint table_owners_pkey do update
+      set purged_xid = greatest(o.purged_xid, excluded.purged_xid)
+    ),
+    keyed as (
+      select
+        n.owner_id, n.xid, n.note, k.key, k.place,
+        max(n.after) over (partition by n.owner_id, n.relation, k.key) > n.xid as is_over
+      from unnest(v_notes) as n
+      cross join unnest(n.keys) with ordinality as k (key, place)
+      where n.noted_at >= v_before
+    ),
+    folded as (
+      select
+        k.owner_id, k.xid, k.note,
+        coalesce(array_agg(k.key order by k.place) filter (where not k.is_over), '{}') as keys
+      from keyed as k
+      group by k.owner_id, k.xid, k.note
+      having bool_or(k.is_over)
+    ),
+    emptied as (
+      delete from chat_private.table_notes as n
+      using folded as f
+      where f.keys = '{}' and n.owner_id = f.owner_id and n.xid = f.xid and n.note = f.note
+    ),
+    shortened as (
+      update chat_private.table_notes as n
+      set keys = f.keys
+      from folded as f
+      where f.keys <> '{}' and n.owner_id = f.owner_id and n.xid = f.xid and n.note = f.note
+    )
+    select (select count(*) from gone), (select count(*) from folded) into v_dropped, v_folded;
   end if;
-  v_notes := array(
-    select n
-    from chat_private.table_notes as n
-    where (n.owner_id, n.xid) > (v_at.owner_id, v_at.xid)
-    order by n.owner_id, n.xid, n.note
-    limit fold_table_notes.most
-  );
-  v_last := v_notes[cardinality(v_notes)];
-  update chat_private.note_folding as f
-  set owner_id = coalesce(v_last.owner_id, '00000000-0000-0000-0000-000000000000'),
-    xid = coalesce(v_last.xid, '0');
-  with keyed as (
-    select
-      n.owner_id, n.xid, n.note, k.key, k.place,
-      max(n.after) over (partition by n.owner_id, n.relation, k.key) > n.xid as is_over
-    from unnest(v_notes) as n
-    cross join unnest(n.keys) with ordinality as k (key, place)
-  ),
-  folded as (
-    select
-      k.owner_id, k.xid, k.note,
-      coalesce(array_agg(k.key order by k.place) filter (where not k.is_over), '{}') as keys
-    from keyed as k
-    group by k.owner_id, k.xid, k.note
-    having bool_or(k.is_over)
-  ),
-  emptied as (
-    delete from chat_private.table_notes as n
-    using folded as f
-    where f.keys = '{}' and n.owner_id = f.owner_id and n.xid = f.xid and n.note = f.note
-  ),
-  shortened as (
-    update chat_private.table_notes as n
-    set keys = f.keys
-    from folded as f
-    where f.keys <> '{}' and n.owner_id = f.owner_id and n.xid = f.xid and n.note = f.note
-  )
-  select count(*) into v_count from folded;
-  return v_count;
+  return jsonb_build_object('table_notes_folded', v_folded, 'table_notes_dropped', v_dropped);
 end;
 $$;
 
-comment on function chat_private.fold_table_notes(integer) is
-  $$Take keys out of notes that stand in a later note as well.
+comment on function chat_private.tidy_table_notes(integer) is
+  $$Delete notes of settings.keep_changes ago, and take keys out of notes that stand in a later one as well.
 
 Args:
   most: how many notes are looked at.
 
 Returns:
-  How many of them became shorter or went.$$;
+  {"table_notes_folded": how many became shorter or went for a later one,
+  "table_notes_dropped": how many were too old}.$$;
 
 revoke execute on function
-  chat_private.is_told(uuid),
   chat_private.tg_table_notes__announce(),
   chat_private.refresh_table(regclass, uuid),
   chat_private.tg_streamed__move(),
@@ -1069,8 +1036,7 @@ revoke execute on function
   chat_private.streamed_source(regclass, text, text, text[]),
   chat_private.note_moves(regclass, regclass, text, text[]),
   chat_private.stream_table(regclass, text, text),
-  chat_private.purge_table_notes(integer),
-  chat_private.fold_table_notes(integer)
+  chat_private.tidy_table_notes(integer)
   from public, anon, authenticated;
 
 -- pull_table: what the caller may see of a streamed table and does not have yet.
@@ -2444,10 +2410,9 @@ begin
     'sends_forgotten', chat_private.forget_purged_sends(1000),
     'files_given_up', chat_private.queue_orphans(1000),
     'checks_forgotten', chat_private.drop_old_checks(1000),
-    'losses_forgotten', chat_private.drop_old_losses(5000),
-    'table_notes_folded', chat_private.fold_table_notes(1000),
-    'table_notes_dropped', chat_private.purge_table_notes(1000)
+    'losses_forgotten', chat_private.drop_old_losses(5000)
   )
+  || chat_private.tidy_table_notes(1000)
   -- From here on nothing waits for a room: these take the locks that a hold waits for.
   || chat_private.keep_retention(500)
   || jsonb_build_object(

@@ -142,12 +142,12 @@ CALLS: dict[str, tuple[int, LiteralString]] = {
     ),
     "refresh": (1, "select chat_private.refresh_table('shop.payments', %(tenant)s)"),
     "truncate": (1, "truncate shop.notes"),
-    "fold": (4, "select chat_private.fold_table_notes(1000)"),
+    "fold": (4, "select chat_private.tidy_table_notes(1000)"),
     "purge": (
         1,
         "with old as (update chat_private.table_notes set noted_at = now() - interval '40 days'"
         " where xid < pg_snapshot_xmin(pg_current_snapshot()) returning 1)"
-        " select chat_private.purge_table_notes(200) from (select count(*) from old) as o",
+        " select chat_private.tidy_table_notes(1000) from (select count(*) from old) as o",
     ),
 }
 OTHERS = {

@@ -161,7 +161,7 @@ def test_copies_hold_what_a_select_shows_while_six_writers_write(
         while not over.is_set():
             for copy in copies:
                 copy.pull()
-            owner.execute("select chat_private.fold_table_notes(200)")
+            owner.execute("select chat_private.tidy_table_notes(200)")
         assert sum(writer.result() for writer in writers) > 50
         for copy in copies:
             copy.pull()
@@ -180,12 +180,12 @@ def test_notes_that_are_purged_make_a_copy_start_anew(database: str, owner: Owne
         copy.pull()
         begun_with = copy.resets
         owner.execute("update chat_private.table_notes set noted_at = now() - interval '31 days'")
-        owner.execute("select chat_private.purge_table_notes(100)")
+        owner.execute("select chat_private.tidy_table_notes(100)")
         copy.pull()
         assert copy.resets == begun_with, "a copy that has seen what was purged goes on"
         owner.execute("update app.payments set amount = 6")
         owner.execute("update chat_private.table_notes set noted_at = now() - interval '31 days'")
-        owner.execute("select chat_private.purge_table_notes(100)")
+        owner.execute("select chat_private.tidy_table_notes(100)")
         copy.pull()
         assert copy.resets == begun_with + 1
         assert copy.shown() == visible(database, ann)
