@@ -27,6 +27,10 @@ from parley.errors import StackError
 PROCESSES = 2
 WARM_UP_SECONDS = 1.5
 LEAST_WARM_UP_SECONDS = 0.5
+# Until a server process has returned a large piece of memory once, its C library gives back whatever is over
+# 128 KB after each statement, or not, as luck has it, and fetches it again: up to a tenth of a send. The
+# connections of a pool have.
+LARGE_ANSWER = b"select repeat('x', 1000000)"
 FRAME = (
     ("open", "begin"),
     ("act", "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"),
@@ -110,6 +114,7 @@ class Caller:
         self.connection = pq.PGconn.connect(load.url.encode())
         if self.connection.status != pq.ConnStatus.OK:
             raise StackError(self.connection.get_error_message(), "Look at the --db-url.")
+        self.require(self.connection.exec_(LARGE_ANSWER))
         for name, text in FRAME:
             self.require(self.connection.prepare(name.encode(), text.encode()))
         if load.is_prepared:
