@@ -205,8 +205,18 @@ begin
       from unnest(v_table.key_columns) with ordinality as k (name, place)
     )
   end;
+  -- (A statement may move thousands of rows, and the first note tells for all.)
   insert into chat_private.table_notes (owner_id, relation, told, keys)
-  values (v_owner_id, tg_relid, v_table.owner, array[v_key]);
+  values (
+    v_owner_id, tg_relid,
+    case
+      when not exists (
+        select from chat_private.table_notes as n
+        where n.owner_id = v_owner_id and n.xid = pg_current_xact_id() and n.told is not null
+      ) then v_table.owner
+    end,
+    array[v_key]
+  );
   return null;
 end;
 $$;
