@@ -27,9 +27,9 @@ from parley.errors import StackError
 PROCESSES = 2
 WARM_UP_SECONDS = 1.5
 LEAST_WARM_UP_SECONDS = 0.5
-# Until a server process has returned a large piece of memory once, its C library gives back whatever is over
-# 128 KB after each statement, or not, as luck has it, and fetches it again: up to a tenth of a send. The
-# connections of a pool have.
+# Until a server process has returned a large piece of memory once, its C library gives back what
+# is over 128 KB after each statement, or not, as luck has it, and fetches it again: up to a tenth
+# of a send. The connections of a pool have.
 LARGE_ANSWER = b"select repeat('x', 1000000)"
 FRAME = (
     ("open", "begin"),
