@@ -373,6 +373,7 @@ async def test_rows_are_of_the_models_that_parley_types_writes(
 ) -> None:
     ann, _ = people
     shop.run("insert into shop.notes values (%s, 1, 'mine')", ann.user_id)
+    (payment,) = shop.pay(shop.tenant(ann.user_id))
     generate(stack.db_url, ("shop",), output=tmp_path)
     spec = importlib.util.spec_from_file_location("shop_models", tmp_path / "models.py")
     assert spec is not None and spec.loader is not None
@@ -381,3 +382,6 @@ async def test_rows_are_of_the_models_that_parley_types_writes(
     chat = await open_chat(ann, live=False)
     (row,) = chat.table(NOTES, models.NotesRow).rows({"place": 1})
     assert (row.user_id, row.place, row.body) == (UUID(ann.user_id), 1, "mine")
+    # Ann may not read what a payment costs the shop.
+    (paid,) = chat.table(PAYMENTS, models.PaymentsRow).rows()
+    assert (paid.id, paid.status, hasattr(paid, "cost")) == (payment, "open", False)

@@ -7,6 +7,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import LiteralString
+
+import psycopg
 
 from parley.cli.types import generate
 from parley.stack import Status
@@ -87,9 +90,57 @@ async def test_typescript_is_what_the_supabase_cli_says_and_what_supabase_js_tak
     made = types("--db-url", stack.db_url, "--lang", "typescript", *hints, folder=tmp_path)
     assert made.returncode == 0, made.stderr
     assert made.stdout.lstrip().startswith("export type Json"), "words are in the way"
-    (tmp_path / "database.types.ts").write_text(made.stdout)
-    (tmp_path / "use.ts").write_text(USE)
-    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    assert await complaints(made.stdout, USE, tmp_path) == ""
+
+
+SHOP: LiteralString = """
+create schema shop;
+create table shop.payments (id bigint primary key, status text not null, cost numeric not null);
+create table shop.notes (id bigint primary key, body text not null);
+create view shop.costs as select id, cost from shop.payments;
+grant select (id, status), insert on shop.payments to authenticated;
+grant select on shop.notes to authenticated;
+grant select (id) on shop.costs to authenticated;
+"""
+USE_SHOP = """
+import { createClient } from "@supabase/supabase-js";
+import type { PaymentsRow, TypedDatabase } from "./database.types.ts";
+
+const shop = createClient<TypedDatabase>("http://127.0.0.1", "key").schema("shop");
+export async function read(): Promise<string | undefined> {
+  const { data: payments } = await shop.from("payments").select();
+  const { data: notes } = await shop.from("notes").select();
+  const { data: costs } = await shop.from("costs").select();
+  const row: PaymentsRow | undefined = payments?.[0];
+  // @ts-expect-error: signed-in people may not read it
+  void payments?.[0]?.cost;
+  // @ts-expect-error: nor here
+  void row?.cost;
+  // @ts-expect-error: nor in the view
+  void costs?.[0]?.cost;
+  void costs?.[0]?.id;
+  await shop.from("payments").insert({ id: 1, status: "open", cost: 7 });
+  return `${row?.status} ${notes?.[0]?.body}`;
+}
+"""
+
+
+async def test_typescript_leaves_out_columns_that_the_role_may_not_read(
+    database: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(SHOP)
+    options = ("--db-url", database, "--schema", "shop", "--lang", "typescript")
+    made = types(*options, folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert await complaints(made.stdout, USE_SHOP, tmp_path) == ""
+
+
+async def complaints(database_types: str, use: str, folder: Path) -> str:
+    """Return what the compiler says of a file that uses the types."""
+    (folder / "database.types.ts").write_text(database_types)
+    (folder / "use.ts").write_text(use)
+    (folder / "node_modules").symlink_to(ROOT / "node_modules")
     settings = {
         "strict": True,
         "noEmit": True,
@@ -99,12 +150,12 @@ async def test_typescript_is_what_the_supabase_cli_says_and_what_supabase_js_tak
         "module": "esnext",
         "moduleResolution": "bundler",
     }
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": settings}))
+    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": settings}))
     tsc = await asyncio.create_subprocess_exec(
-        ROOT / "node_modules" / ".bin" / "tsc", cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+        ROOT / "node_modules" / ".bin" / "tsc", cwd=folder, stdout=asyncio.subprocess.PIPE
     )
     said, _ = await tsc.communicate()
-    assert said.decode() == ""
+    return said.decode()
 
 
 async def test_programs_are_told_what_was_written(stack: Status, tmp_path: Path) -> None:

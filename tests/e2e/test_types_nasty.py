@@ -138,6 +138,34 @@ async def test_forms_hold_what_the_role_may_write(modules: tuple[Any, Any]) -> N
         models.ClassInsert(from_="here", mail="a@b", doubled=2)
 
 
+async def test_rows_hold_what_the_role_may_read(
+    modules: tuple[Any, Any], catalog: Catalog, database: str, tmp_path: Path
+) -> None:
+    models, _ = modules
+    assert set(fields(models, "SalariesRow")) == {"id", "person"}
+    assert set(fields(models, "PayrollRow")) == {"person"}
+    assert set(fields(models, "SalariesInsert")) == {"person", "amount"}
+
+    def section(catalog: Catalog) -> str:
+        page = reference_files(catalog, Hints(), tmp_path)[tmp_path / "api.md"]
+        return page.split("### salaries\n")[1].split("###")[0]
+
+    # What the secret key reads has all of them.
+    for_servers = read_catalog(database, ("nasty",), "service_role")
+    text = python_files(for_servers, Hints(), tmp_path)[tmp_path / "models.py"]
+    row = text.split("class SalariesRow(Row)")[1].split("class ")[0]
+    assert "person: str" in row and "amount: Numeric" in row
+    assert "`person`" in section(catalog) and "`amount`" not in section(catalog)
+    assert "`amount`" in section(for_servers)
+
+
+async def test_what_the_role_may_read_nothing_of_is_there_for_other_roles(
+    modules: tuple[Any, Any],
+) -> None:
+    models, _ = modules
+    assert set(fields(models, "MeasuresRow")) == {"at", "value"}
+
+
 async def test_partitions_belong_to_their_table(modules: tuple[Any, Any]) -> None:
     models, _ = modules
     assert hasattr(models, "MeasuresRow")

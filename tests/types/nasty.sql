@@ -74,6 +74,13 @@ create table nasty.scalars (
   number_list integer check (number_list in (1, 2))
 );
 
+create table nasty.salaries (
+  id uuid primary key default gen_random_uuid(),
+  person text not null,
+  amount numeric not null
+);
+create view nasty.payroll as select person, amount from nasty.salaries;
+
 create table nasty.measures (at timestamptz not null, value integer) partition by range (at);
 create table nasty.measures_2026 partition of nasty.measures
   for values from ('2026-01-01') to ('2027-01-01');
@@ -81,10 +88,13 @@ create table nasty.measures_2026 partition of nasty.measures
 create view nasty.overview as select "import", "from" from nasty."class";
 create materialized view nasty.frozen as select 1 as one;
 
--- What a role may write decides which forms there are.
+-- What a role may read and write decides which rows and forms there are.
 grant select, insert ("from", "camelCase", mood, mail, "with space"), update ("from", "with space")
   on nasty."class" to authenticated;
 grant select on nasty.scalars, nasty.overview to authenticated;
+grant select (id, person), insert (person, amount) on nasty.salaries to authenticated;
+grant select (person) on nasty.payroll to authenticated;
+grant select on nasty.salaries, nasty.payroll to service_role;
 
 create function nasty."return"("class" integer, "Mixed Case" text default 'it''s', self boolean default true)
 returns text language sql stable return "Mixed Case" || "class" || self;

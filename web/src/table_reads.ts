@@ -2,15 +2,17 @@
 import type { Json, Row } from "./rows.ts";
 import { type Reader, under } from "./storage/storage.ts";
 import type { TableRowRecord } from "./storage/tables.ts";
-import { columnEntry, isScalar, keyEntry } from "./table_rows.ts";
+import { columnEntry, isScalar, keyEntry, keysUnder } from "./table_rows.ts";
 import type { TableKey, TableProgress } from "./table_types.ts";
 
 /** The rows that equal something, in the order of their keys. */
 export async function readRows(tx: Reader, name: string, where: Row): Promise<Row[]> {
-  const wanted = Object.entries(where).filter(([, value]) => value !== undefined)
-    .map(([column, value]) => [column, Array.isArray(value) ? value : [value]] as const);
+  const given = Object.entries(where).filter(([, value]) => value !== undefined);
+  const wanted = new Map<string, readonly unknown[]>(
+    given.map(([column, value]) => [column, Array.isArray(value) ? value : [value]]),
+  );
   const isWanted = ({ row }: TableRowRecord) =>
-    row !== null && wanted.every(([column, values]) => values.includes(row[column]));
+    row !== null && [...wanted].every(([column, values]) => values.includes(row[column]));
   const records = (await candidates(tx, name, wanted)).filter(isWanted);
   return records.sort(byKey).map((record) => record.row as Row);
 }
@@ -47,18 +49,27 @@ export async function tenantsOf(tx: Reader): Promise<readonly string[] | null> {
   return [...new Set(owners.map((each) => each.owner_id))].sort();
 }
 
-/** Rows among which the wanted ones are: those with an entry, where there are entries for a column. */
+/**
+ * Rows among which the wanted ones are: those with an entry for one of the columns, where one has entries, else all.
+ *
+ * A key of one column tells the most; one of several often begins with what many rows share, such as a tenant.
+ */
 async function candidates(
   tx: Reader,
   name: string,
-  wanted: readonly (readonly [string, readonly unknown[]])[],
+  wanted: ReadonlyMap<string, readonly unknown[]>,
 ): Promise<TableRowRecord[]> {
-  const indexes = (await tx.get("tables", name))?.indexes ?? [];
-  const indexed = wanted.find(([column]) => indexes.includes(column));
-  if (indexed === undefined) return tx.list("table_rows", under([name]));
-  const [column, values] = indexed;
+  const { indexes = [], key = [] } = (await tx.get("tables", name)) ?? {};
+  const first = key.slice(0, 1);
+  const columns = key.length === 1 ? [...first, ...indexes] : [...indexes, ...first];
+  const column = columns.find((each) => wanted.has(each));
+  if (column === undefined) return tx.list("table_rows", under([name]));
+  const entriesWith = (value: unknown) =>
+    column === key[0]
+      ? keysUnder(name, value, key.length)
+      : under(columnEntry(name, column, value));
   const lists = await Promise.all(
-    [...new Set(values)].map((value) => tx.rowsWith(under(columnEntry(name, column, value)))),
+    [...new Set(wanted.get(column))].map((value) => tx.rowsWith(entriesWith(value))),
   );
   return lists.flat();
 }

@@ -7,7 +7,7 @@
 import { change } from "./change.ts";
 import type { Draft } from "./draft.ts";
 import { type Json, millisecondsOf } from "./rows.ts";
-import { type Key, type Reader, under, type Writer } from "./storage/storage.ts";
+import { type Key, type Range, type Reader, under, type Writer } from "./storage/storage.ts";
 import type { TableRecord, TableRowRecord } from "./storage/tables.ts";
 import type { AskedOwners, OwnerAnswer, TableAnswer, TaggedRow } from "./table_answer.ts";
 import { dropOwner, ownerEntry, removeRows } from "./table_drops.ts";
@@ -143,11 +143,20 @@ export async function noteFault(draft: Draft, name: string, fault: string): Prom
   return [change(null, { table: { name, keys: [], is_fresh: false, fault } })];
 }
 
-/** The entry of a key, and of a value in a column. */
+/** The entry of a key. */
 export function keyEntry(table: string, key: readonly unknown[]): readonly string[] {
   return [table, "key", JSON.stringify(key)];
 }
 
+/** The entries of the keys that begin with a value, of keys with so many columns. */
+export function keysUnder(table: string, value: unknown, columns: number): Range {
+  if (columns === 1) return under(keyEntry(table, [value]));
+  const begin = JSON.stringify([value]).slice(0, -1);
+  // A comma follows the value in all of them, and "-" is the character after it.
+  return { from: [table, "key", `${begin},`], to: [table, "key", `${begin}-`] };
+}
+
+/** The entry of a value in a column. */
 export function columnEntry(table: string, column: string, value: unknown): readonly string[] {
   return [table, "column", column, JSON.stringify(value)];
 }

@@ -65,7 +65,11 @@ export interface TableOptionsOf<Name extends string, R> {
   readonly where?: Where<R>;
   /** Only rows whose column is younger than so many days. */
   readonly newest?: { readonly column: ColumnOf<R>; readonly days: number };
-  /** The columns that `rows` is often asked with. */
+  /**
+   * The columns that `rows` is often asked with; the first of them decides which rows are looked at.
+   *
+   * The key, or the first of its columns, needs none.
+   */
   readonly indexes?: readonly ColumnOf<R>[];
 }
 

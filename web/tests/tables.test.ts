@@ -104,6 +104,60 @@ describe.each([
     },
   );
 
+  test.each([
+    [["id"], [], { id: 1 }, [1], 1],
+    [["id"], [], { id: [10, 1, 1] }, [1, 10], 2],
+    [["id"], ["amount"], { amount: 1, id: 1 }, [1], 1],
+    [["id"], [], { id: 1, status: "b" }, [], 1],
+    [["id"], [], { id: "1" }, [], 0],
+    [["amount", "id"], [], { amount: 1 }, [1, 11], 2],
+    [["status", "id"], [], { status: "a" }, [1], 1],
+    [["status", "id"], [], { status: ['a","', "b"] }, [2, 11], 2],
+    [["amount", "id"], ["status"], { amount: 1, status: "b" }, [11], 1],
+    [["id"], ["status", "amount"], { amount: 1, status: "b" }, [11], 1],
+    [["id"], ["amount", "status"], { amount: 1, status: "b" }, [11], 2],
+    [["id"], [], { amount: 1 }, [1, 11], 5],
+    [["amount", "id"], [], { id: 1 }, [1], 5],
+  ])("with the key %j and indexes %j, finds for %j the rows %j, and looks at %i", async (
+    key,
+    indexes,
+    where,
+    ids,
+    among,
+  ) => {
+    const server = new FakeTable();
+    server.key = key;
+    server.put(payment(1, { status: "a", amount: 1 }));
+    server.put(payment(2, { status: 'a","', amount: 10 }));
+    server.put(payment(7, { status: "ab", amount: 100 }));
+    server.put(payment(10, { status: "", amount: -1 }));
+    server.put(payment(11, { status: "b", amount: 1 }));
+    const copy = await copyOf(server, { indexes } as never, storage);
+    await copy.puller.sync();
+    const found: unknown[] = [];
+    const rows = await storage.read((tx) =>
+      readRows(
+        {
+          ...tx,
+          async list(table, range, most) {
+            const records = await tx.list(table, range, most);
+            if (table === "table_rows") found.push(...records);
+            return records;
+          },
+          async rowsWith(range, most) {
+            const records = await tx.rowsWith(range, most);
+            found.push(...records);
+            return records;
+          },
+        },
+        NAME,
+        where,
+      )
+    );
+    expect(rows.map((row) => row["id"])).toEqual(ids);
+    expect(found).toHaveLength(among);
+  });
+
   test("applies what changed, went and moved between two owners of one person", async () => {
     const server = new FakeTable(payment(1), payment(2), payment(3, { tenant_id: SOUTH }));
     const copy = await copyOf(server, {}, storage);

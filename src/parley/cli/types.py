@@ -46,7 +46,7 @@ def types(
     ] = None,
     role: Annotated[
         str,
-        typer.Option(help="Role whose rights decide which tables get Insert and Update types."),
+        typer.Option(help="Role whose rights decide which columns may be read and written."),
     ] = "authenticated",
     hints: Annotated[
         Path | None,

@@ -45,6 +45,7 @@ class Column:
     has_default: bool
     is_generated: bool
     comment: str
+    may_read: bool
     may_insert: bool
     may_update: bool
     checks: tuple[str, ...]
@@ -60,6 +61,11 @@ class Relation:
     kind: str
     comment: str
     columns: tuple[Column, ...]
+
+    @cached_property
+    def readable(self) -> tuple[Column, ...]:
+        """The columns that the role may read."""
+        return tuple(column for column in self.columns if column.may_read)
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Catalog:
 
 
 def read_catalog(url: str, schemas: tuple[str, ...], role: str = "authenticated") -> Catalog:
-    """Read the catalog at ``url``. The rights of ``role`` decide which tables may be written.
+    """Read the catalog at ``url``. The rights of ``role`` decide what may be read and written.
 
     Raises CatalogUnreadable when the database cannot be reached or lacks a schema or the role.
     """

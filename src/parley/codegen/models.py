@@ -67,7 +67,7 @@ def looking_ahead(classes: dict[str, str]) -> list[str]:
 
 
 def forms(vocabulary: Vocabulary, relation: Relation) -> dict[str, str]:
-    """Return the classes of a relation: its row, and the columns that the role may write."""
+    """Return the classes of a relation: the columns that the role may read, and may write."""
     fields = field_names(relation)
     classes = {vocabulary.form(relation, "Row"): row(vocabulary, relation, fields)}
     for form, writable in (
@@ -85,7 +85,7 @@ def row(vocabulary: Vocabulary, relation: Relation, fields: dict[str, str]) -> s
     """Return the class for rows that are read."""
     lines = [f"class {vocabulary.form(relation, 'Row')}(Row):\n"]
     lines.append(docstring(relation.comment or f"A row of {relation.name}.", 4))
-    for column in relation.columns:
+    for column in relation.readable:
         annotation = vocabulary.column(relation, column)
         lines.append(field_line(fields[column.name], column.name, annotation, ""))
         if column.comment:

@@ -88,7 +88,7 @@ def describe_relation(vocabulary: Vocabulary, relation: Relation) -> str:
             "may be null" if vocabulary.column(relation, column).endswith("None") else "",
             column.comment,
         )
-        for column in relation.columns
+        for column in relation.readable
     ]
     head = [f"### {relation.name}\n", f"{relation.comment}\n"]
     return "\n".join([*head, table(("column", "type", "", ""), rows)])

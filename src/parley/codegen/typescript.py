@@ -1,7 +1,8 @@
 """Writes TypeScript: a type per row, and what each function takes and returns.
 
-The Supabase CLI knows types, but not which text a column may have, which argument may be null, or
-what a comment says. ``Functions`` has the form of the CLI's, so that supabase-js takes it.
+The Supabase CLI knows types, but not which text a column may have, which argument may be null,
+which column the role may not read, or what a comment says. ``Functions`` has the form of the CLI's,
+so that supabase-js takes it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ NAMES = {
 }
 """What an annotation of Python is in JSON; any other name is that of a type or Json."""
 
+GROUPS = {"Tables": "rpf", "Views": "vm"}
+"""Where the CLI's type of a schema has a relation, by the letters of pg_class."""
+
 IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 
 
@@ -52,23 +56,50 @@ def write_typescript(vocabulary: Vocabulary) -> str:
 def write_database(vocabulary: Vocabulary) -> str:
     """Return the type of a database for supabase-js, out of the CLI's and the functions."""
     schemas = vocabulary.catalog.schemas
-    typed_schemas = "".join(
-        f'  {name(schema)}: Omit<Database[{quoted(schema)}], "Functions"> & '
-        f"{{ Functions: {pascal(schema)}Functions }};\n"
-        for schema in schemas
-    )
     return (
         comment("The database with its functions as they are; give it to createClient.", "")
         + f"export type TypedDatabase = Omit<Database, {' | '.join(map(quoted, schemas))}> & {{\n"
-        + f"{typed_schemas}}};\n"
+        + "".join(f"  {name(each)}: {typed_schema(vocabulary, each)};\n" for each in schemas)
+        + "};\n"
     )
+
+
+def typed_schema(vocabulary: Vocabulary, schema: str) -> str:
+    """Return the type of a schema: its functions, and rows with the columns that may be read."""
+    found = f"Database[{quoted(schema)}]"
+    members = {"Functions": f"{pascal(schema)}Functions"}
+    for group, kinds in GROUPS.items():
+        grouped = f"{found}[{quoted(group)}]"
+        narrower = {
+            relation.name: readable(relation, f"{grouped}[{quoted(relation.name)}]")
+            for relation in vocabulary.catalog.tables
+            if relation.schema == schema
+            and relation.kind in kinds
+            and relation.readable != relation.columns
+        }
+        if narrower:
+            members[group] = replaced(grouped, narrower)
+    return replaced(found, members)
+
+
+def readable(relation: Relation, found: str) -> str:
+    """Return the type of a table without the columns that the role may not read."""
+    hidden = " | ".join(quoted(each.name) for each in relation.columns if not each.may_read)
+    return replaced(found, {"Row": f'Omit<{found}["Row"], {hidden}>'})
+
+
+def replaced(whole: str, members: dict[str, str]) -> str:
+    """Return a type with other members of these names."""
+    names = " | ".join(map(quoted, members))
+    written = " ".join(f"{name(each)}: {value};" for each, value in members.items())
+    return f"Omit<{whole}, {names}> & {{ {written} }}"
 
 
 def row(vocabulary: Vocabulary, relation: Relation) -> str:
     """Return the type of a row that is read."""
     lines = [comment(relation.comment or f"A row of {relation.name}.", "")]
     lines.append(f"export type {vocabulary.form(relation, 'Row')} = {{\n")
-    for column in relation.columns:
+    for column in relation.readable:
         if column.comment:
             lines.append(comment(column.comment, "  "))
         lines.append(f"  {name(column.name)}: {typed(vocabulary.column(relation, column))};\n")

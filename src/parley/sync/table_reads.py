@@ -70,7 +70,7 @@ class TableCopy(Generic[R]):
     def rows(self, where: Where | None = None) -> list[R]:
         """The rows whose columns equal these values, by key; a list of values is one of them.
 
-        It looks in the index of the first of these columns that has one.
+        Where several of these columns have an index, SQLite chooses one of them.
         """
         return self._shown(self._found(as_where({} if where is None else where)))
 

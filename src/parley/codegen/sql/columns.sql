@@ -1,4 +1,5 @@
--- Columns, with what reading and writing them needs. %(role)s is the role whose rights decide.
+-- Columns, with what reading and writing them needs. %(role)s is the role whose rights decide. Where it may
+-- read no column at all, of a composite type or a table for servers, others read the rows and all columns stay.
 select
   a.attrelid as relation,
   a.attname as name,
@@ -7,6 +8,8 @@ select
   a.atthasdef or a.attidentity <> '' as has_default,
   a.attgenerated <> '' or a.attidentity = 'a' as is_generated,
   coalesce(pg_catalog.col_description(a.attrelid, a.attnum), '') as comment,
+  pg_catalog.has_column_privilege(%(role)s, a.attrelid, a.attnum, 'select')
+    or not pg_catalog.has_any_column_privilege(%(role)s, a.attrelid, 'select') as may_read,
   pg_catalog.pg_relation_is_updatable(c.oid, true) & 8 <> 0
     and pg_catalog.has_column_privilege(%(role)s, a.attrelid, a.attnum, 'insert') as may_insert,
   pg_catalog.pg_relation_is_updatable(c.oid, true) & 4 <> 0
