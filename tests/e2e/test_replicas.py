@@ -25,6 +25,7 @@ from parley.stack.status import read_status
 from parley.sync import device as device_module
 from parley.sync import replica as replica_module
 from tests.chaos.fault_proxy import FaultProxy
+from tests.e2e.shop import PAYMENTS, SCHEMA, Shop
 from tests.e2e.sync_people import Account, bodies, chatting, sign_up
 from tests.until import until, until_blocking
 
@@ -52,6 +53,20 @@ async def ann(replicated: Status) -> Account:
 async def bob(replicated: Status) -> Account:
     """Bob, who has one too."""
     return await sign_up(replicated, "Bob")
+
+
+@pytest.fixture(scope="module")
+def shop(replicated: Status) -> Shop:
+    """Tables of the project's own that travel."""
+    shop = Shop(replicated.db_url)
+    shop.run(SCHEMA)
+    return shop
+
+
+@pytest_asyncio.fixture
+async def cat(replicated: Status) -> Account:
+    """Cat, who is in other tenants in each test."""
+    return await sign_up(replicated, "Cat")
 
 
 @pytest.fixture
@@ -305,6 +320,53 @@ async def test_a_cursor_that_is_ahead_of_a_replica_is_refused_there(
     assert pull(rooms={str(room.id): 10_000}) == "PT503"
     assert pull(seen=newer) == "PT503"
     assert pull(timeline="another") == "PT503"
+
+
+async def test_a_replica_leaves_to_the_primary_what_no_snapshot_tells(
+    replicated: Status, cat: Account, shop: Shop, standby: psycopg.Connection[Any]
+) -> None:
+    def pull(connection: psycopg.Connection[Any], cursor: dict[str, Any]) -> dict[str, Any]:
+        with connection.transaction():
+            act_as(connection, cat.user_id)
+            asked = [PAYMENTS, json.dumps(cursor)]
+            row = connection.execute("select chat.pull_table(%s, %s)", asked).fetchone()
+        assert row is not None
+        return dict(row[0])
+
+    tenant = shop.tenant(cat.user_id)
+    shop.pay(tenant, 3)
+    with psycopg.connect(replicated.db_url, autocommit=True) as primary:
+        first, begun = pull(primary, {}), pull(primary, {"limit": 2})
+        (newer,) = primary.execute("select pg_current_xact_id()::text").fetchone() or ["0"]
+    (payment,) = shop.pay(tenant)
+    catch_up(replicated, standby)
+    timeline = first["timeline"]
+    have = {each["owner_id"]: each["cursor"] for each in first["owners"]}
+
+    def ask(owners: dict[str, Any]) -> tuple[list[int], bool]:
+        answer = pull(standby, {"timeline": timeline, "owners": owners})
+        assert answer["dropped"] == []
+        rows = [row for each in answer["owners"] for row in each["rows"]]
+        return [row["row"]["id"] for row in rows], answer["more"]
+
+    mine = have[tenant]
+    # What changed, and the rest of a first fetch.
+    assert ask(have) == ([payment], False)
+    half = {each["owner_id"]: each["cursor"] for each in begun["owners"]}
+    assert len(half[tenant]["after"]) == 1
+    assert ask({**have, **half}) == ([payment - 1, payment], True)
+    # Who owns rows, under which policies, and what goes on.
+    assert ask({}) == ([], True)
+    assert ask({**have, tenant: {**mine, "basis": "another"}}) == ([], True)
+    assert ask({**have, tenant: {**mine, "until": mine["seen"]}}) == ([], True)
+    assert ask({**have, str(uuid4()): mine}) == ([payment], True)
+    query = sql.SQL("select chat.pull_table(%(name)s, %(cursor)s)")
+    ahead = f"{int(newer) + 1000}:{int(newer) + 1000}:"
+    for seen, state in ((mine["seen"], None), (ahead, "PT503")):
+        owners = {**have, tenant: {**mine, "seen": seen}}
+        cursor = json.dumps({"timeline": timeline, "owners": owners})
+        arguments = {"name": PAYMENTS, "cursor": cursor}
+        assert refused(standby, cat.user_id, query, arguments) == state
 
 
 # Clients
