@@ -1674,7 +1674,10 @@ class ChatApi:
           owner, or may not be seen any more: drop those that you hold of this owner. A tag is a
           keyed hash, so it tells nobody the key of a row that they may not see. dropped are
           owners in the cursor that are not the caller's any more. While the first fetch goes
-          on, fetched counts its rows; about, on its first page, counts all, up to 100,000.
+          on, fetched counts its rows; about, on its first page, counts all, up to 100,000. A
+          read replica goes on with first fetches, and tells what changed. Where an owner
+          begins, begins anew or is dropped, or changes go on, it leaves that out and says more,
+          also if nothing else came: ask the primary.
 
         Raises:
           SignInRequired: nobody is signed in.

@@ -1511,13 +1511,16 @@ declare
   v_asked jsonb := v_cursor -> 'owners';
   v_limit integer := coalesce((v_cursor ->> 'limit')::integer, 1000);
   v_now pg_snapshot := pg_current_snapshot();
+  v_is_replica boolean := pg_is_in_recovery();
   v_shown pg_snapshot;
   v_basis text;
   v_owner record;
   v_state jsonb;
+  v_begins boolean;
   v_changes jsonb;
   v_owners jsonb[] := '{}';
   v_mine uuid[] := '{}';
+  v_dropped text[];
   v_more boolean := false;
 begin
   if v_role = 'service_role' then
@@ -1537,7 +1540,7 @@ begin
       detail = format('No table %s travels to clients.', left(find_table_changes.name, 200)),
       hint = 'Name it with its schema, and stream it: select chat_private.stream_table(''public.…'', …).';
   end if;
-  if pg_is_in_recovery() then
+  if v_is_replica then
     -- A replica does not know which transactions are open, and would take some of them for shown.
     v_now := format('%1$s:%1$s:', pg_snapshot_xmin(v_now));
     perform chat_private.refuse_if_behind(
@@ -1574,10 +1577,17 @@ begin
     v_shown := chat_private.noted_snapshot(
       v_streamed.relation, v_owner.owner_id, v_now, v_owner.purged_xid
     );
-    if v_state is null
+    v_begins := v_state is null
       or v_state ->> 'basis' is distinct from v_owner.basis
-      or pg_snapshot_xmin((v_state ->> 'seen')::pg_snapshot) <= v_owner.purged_xid
-    then
+      or pg_snapshot_xmin((v_state ->> 'seen')::pg_snapshot) <= v_owner.purged_xid;
+    -- No snapshot tells who is newer where owners and policies differ: a replica that lags would bring back
+    -- the rows of a tenant that was left. And a round of changes may have shown rows that are newer than
+    -- its snapshot. So the primary begins owners, drops them and ends rounds.
+    if v_is_replica and (v_begins or v_state ? 'until') then
+      v_more := true;
+      continue;
+    end if;
+    if v_begins then
       v_state := jsonb_build_object('basis', v_owner.basis, 'seen', v_shown, 'after', '[]'::jsonb);
     elsif v_state -> 'after' is null then
       v_changes := chat_private.changed_keys(
@@ -1593,6 +1603,17 @@ begin
     );
     v_limit := v_limit - coalesce(jsonb_array_length(v_changes -> 'keys'), 1);
   end loop;
+
+  v_dropped := array(
+    select o.owner_id
+    from jsonb_object_keys(v_asked) as o (owner_id)
+    where o.owner_id::uuid <> all (v_mine)
+    order by o.owner_id
+  );
+  if v_is_replica and v_dropped <> '{}' then
+    v_dropped := '{}';
+    v_more := true;
+  end if;
 
   return jsonb_build_object(
     'timeline', v_timeline,
@@ -1614,11 +1635,7 @@ begin
     'limit', v_cursor -> 'limit',
     'bytes', (select s.pull_bytes from chat_private.settings as s),
     'owners', to_jsonb(v_owners),
-    'dropped', (
-      select coalesce(jsonb_agg(o.owner_id order by o.owner_id), '[]')
-      from jsonb_object_keys(v_asked) as o (owner_id)
-      where o.owner_id::uuid <> all (v_mine)
-    ),
+    'dropped', to_jsonb(v_dropped),
     'more', v_more
   );
 end;
@@ -1892,7 +1909,8 @@ Returns:
   another owner, or may not be seen any more: drop those that you hold of this owner. A tag is a keyed
   hash, so it tells nobody the key of a row that they may not see. dropped are owners in the cursor that
   are not the caller's any more. While the first fetch goes on, fetched counts its rows; about, on its first page, counts
-  all, up to 100,000.
+  all, up to 100,000. A read replica goes on with first fetches, and tells what changed. Where an owner begins, begins
+  anew or is dropped, or changes go on, it leaves that out and says more, also if nothing else came: ask the primary.
 
 Raises:
   sign_in_required: nobody is signed in.

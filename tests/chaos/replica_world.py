@@ -42,22 +42,22 @@ class ReplicaWorld(World):
         self._hurts = Deck(FATES, self.rng)
         self._tasks: set[asyncio.Task[None]] = set()
         self.reads = FaultProxy("", self.rng.randrange(10**9))
-        self.answers: list[bytes] = []
-        """What the replica answered pulls with."""
+        self.answers: dict[str, list[bytes]] = {}
+        """What the replica answered pulls of rooms and of tables with."""
 
     async def settle(self, exits: AsyncExitStack, naive: str, names: tuple[str, ...]) -> None:
         """Sign people up, and give each a device that reads from the replica."""
         await super().settle(exits, naive, names)
         self.reads.upstream = self.stack.status.read_url
         await exits.enter_async_context(self.reads.serving())
-        self.answers = exits.enter_context(self.reads.recording("pull_changes"))
+        for name in ("pull_changes", "pull_table"):
+            self.answers[name] = exits.enter_context(self.reads.recording(name))
         for device in self.devices:
             device.options["read_url"] = self.reads.url
 
-    @property
-    def pulled_from_replica(self) -> int:
+    def pulled_from_replica(self, name: str) -> int:
         """How many pulls the replica answered with more than that it is behind."""
-        return sum(b'"timeline"' in each for each in self.answers)
+        return sum(b'"timeline"' in each for each in self.answers[name])
 
     async def _hold_a_name_open(self, user_id: str) -> None:
         """Nothing: no replica answers clients that come from the primary while it is open."""

@@ -56,8 +56,10 @@ async def test_copies_that_read_from_a_replica_become_what_their_owners_may_see(
             "changes": here.given_out()[0],
             "acknowledged sends": len(here.everything_sent()),
             "faults": dict(here.faults.most_common()),
-            "pulls that the replica answered": here.pulled_from_replica,
+            "pulls that the replica answered": here.pulled_from_replica("pull_changes"),
             "pulls that it was asked for": here.reads.requests["pull_changes"],
+            "pulls of tables that it answered": here.pulled_from_replica("pull_table"),
+            "pulls of tables that it was asked for": here.reads.requests["pull_table"],
             "heads that it was asked for": here.reads.requests["list_heads"],
             "slowest convergence s": round(here.verdict.longest_s, 1),
             "missed": len(here.verdict.missed),
@@ -76,5 +78,6 @@ async def test_copies_that_read_from_a_replica_become_what_their_owners_may_see(
         assert here.verdict.surplus == []
         assert here.verdict.wrong == []
         assert counts["deadlocks"] == 0
-        assert here.pulled_from_replica > 0
+        assert here.pulled_from_replica("pull_changes") > 0
+        assert here.pulled_from_replica("pull_table") > 0
         assert here.faults["failover"] > 0

@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,6 +26,7 @@ from parley.stack.status import read_status
 from parley.sync import device as device_module
 from parley.sync import replica as replica_module
 from tests.chaos.fault_proxy import FaultProxy
+from tests.e2e.shop import PAYMENTS, SCHEMA, TABLES, Shop, copied, ids
 from tests.e2e.sync_people import Account, bodies, chatting, sign_up
 from tests.until import until, until_blocking
 
@@ -52,6 +54,20 @@ async def ann(replicated: Status) -> Account:
 async def bob(replicated: Status) -> Account:
     """Bob, who has one too."""
     return await sign_up(replicated, "Bob")
+
+
+@pytest.fixture(scope="module")
+def shop(replicated: Status) -> Shop:
+    """Tables of the project's own that travel."""
+    shop = Shop(replicated.db_url)
+    shop.run(SCHEMA)
+    return shop
+
+
+@pytest_asyncio.fixture
+async def cat(replicated: Status) -> Account:
+    """Cat, who is in other tenants in each test."""
+    return await sign_up(replicated, "Cat")
 
 
 @pytest.fixture
@@ -307,6 +323,53 @@ async def test_a_cursor_that_is_ahead_of_a_replica_is_refused_there(
     assert pull(timeline="another") == "PT503"
 
 
+async def test_a_replica_leaves_to_the_primary_what_no_snapshot_tells(
+    replicated: Status, cat: Account, shop: Shop, standby: psycopg.Connection[Any]
+) -> None:
+    def pull(connection: psycopg.Connection[Any], cursor: dict[str, Any]) -> dict[str, Any]:
+        with connection.transaction():
+            act_as(connection, cat.user_id)
+            asked = [PAYMENTS, json.dumps(cursor)]
+            row = connection.execute("select chat.pull_table(%s, %s)", asked).fetchone()
+        assert row is not None
+        return dict(row[0])
+
+    tenant = shop.tenant(cat.user_id)
+    shop.pay(tenant, 3)
+    with psycopg.connect(replicated.db_url, autocommit=True) as primary:
+        first, begun = pull(primary, {}), pull(primary, {"limit": 2})
+        (newer,) = primary.execute("select pg_current_xact_id()::text").fetchone() or ["0"]
+    (payment,) = shop.pay(tenant)
+    catch_up(replicated, standby)
+    timeline = first["timeline"]
+    have = {each["owner_id"]: each["cursor"] for each in first["owners"]}
+
+    def ask(owners: dict[str, Any]) -> tuple[list[int], bool]:
+        answer = pull(standby, {"timeline": timeline, "owners": owners})
+        assert answer["dropped"] == []
+        rows = [row for each in answer["owners"] for row in each["rows"]]
+        return [row["row"]["id"] for row in rows], answer["more"]
+
+    mine = have[tenant]
+    # What changed, and the rest of a first fetch.
+    assert ask(have) == ([payment], False)
+    half = {each["owner_id"]: each["cursor"] for each in begun["owners"]}
+    assert len(half[tenant]["after"]) == 1
+    assert ask({**have, **half}) == ([payment - 1, payment], True)
+    # Who owns rows, under which policies, and what goes on.
+    assert ask({}) == ([], True)
+    assert ask({**have, tenant: {**mine, "basis": "another"}}) == ([], True)
+    assert ask({**have, tenant: {**mine, "until": mine["seen"]}}) == ([], True)
+    assert ask({**have, str(uuid4()): mine}) == ([payment], True)
+    query = sql.SQL("select chat.pull_table(%(name)s, %(cursor)s)")
+    ahead = f"{int(newer) + 1000}:{int(newer) + 1000}:"
+    for seen, state in ((mine["seen"], None), (ahead, "PT503")):
+        owners = {**have, tenant: {**mine, "seen": seen}}
+        cursor = json.dumps({"timeline": timeline, "owners": owners})
+        arguments = {"name": PAYMENTS, "cursor": cursor}
+        assert refused(standby, cat.user_id, query, arguments) == state
+
+
 # Clients
 
 
@@ -480,6 +543,142 @@ async def test_functions_that_read_can_be_asked_of_the_replica(
         # What writes goes to the primary.
         await anns.reads.send_message(room.id, "written", uuid4())
         assert reads.requests["send_message"] == 0
+
+
+# Tables of the project's own
+
+
+@dataclass
+class ShopDevice:
+    """A device that has tables and reads from a replica, and its lines to both databases."""
+
+    stack: Status
+    chat: Chat
+    primary: FaultProxy
+    reads: FaultProxy
+
+    async def look(self) -> None:
+        """Ask for all tables for no reason but the time."""
+
+        def count() -> int:
+            return self.primary.requests["pull_table"] + self.reads.requests["pull_table"]
+
+        before = count()
+        self.chat._device.engine.glance()
+        await until(lambda: count() >= before + len(TABLES))
+
+    async def look_until_replica_says(self, words: bytes) -> None:
+        """Look until an answer of the replica has these words, and the copy took it or not."""
+        with self.reads.recording("pull_table") as answers:
+
+            async def is_said() -> bool:
+                await self.look()
+                return any(words in each.replace(b" ", b"") for each in answers)
+
+            await until(is_said, 60)
+        # Whoever asks again has done with the answer before.
+        await self.look()
+
+
+Shopping = Callable[[Account], AbstractAsyncContextManager[ShopDevice]]
+
+
+@pytest.fixture
+def shopping(replicated: Status, tmp_path: Path, reads: FaultProxy) -> Shopping:
+    """Opens devices that have tables and read from the replica."""
+
+    @asynccontextmanager
+    async def shopping(account: Account) -> AsyncIterator[ShopDevice]:
+        async with FaultProxy(replicated.api_url, 1).serving() as primary:
+            stack = replace(replicated, api_url=primary.url)
+            store = tmp_path / f"{account.name}.db"
+            async with chatting(stack, account, store, read_url=reads.url, tables=TABLES) as chat:
+                await until(lambda: chat._device.live.is_live)
+                yield ShopDevice(stack, chat, primary, reads)
+
+    return shopping
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_replica_answers_the_pages_of_a_first_fetch(
+    shopping: Shopping, cat: Account, shop: Shop, reads: FaultProxy
+) -> None:
+    shop.pay(shop.tenant(cat.user_id), 6000)
+    with reads.recording("pull_table") as answers:
+        async with shopping(cat) as device:
+            assert copied(device.chat.table(PAYMENTS)) == shop.view(cat.user_id, PAYMENTS)
+            assert sum(each.count(b'"tag"') for each in answers) >= 4000
+            # It begins with nothing, and is not the last to answer.
+            steps = [step for each in answers for step in json.loads(each)["owners"]]
+            assert not any(each["reset"] for each in steps)
+            assert device.primary.requests["pull_table"] >= 2 * len(TABLES)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_announced_change_is_there_while_the_replica_lags(
+    shopping: Shopping,
+    cat: Account,
+    shop: Shop,
+    standby: psycopg.Connection[Any],
+) -> None:
+    tenant = shop.tenant(cat.user_id)
+    async with shopping(cat) as device:
+        chat = device.chat
+        await until(lambda: f"tenant:{tenant}:dashboard" in chat.topics)
+        catch_up(device.stack, standby)
+        # The control: the replica answers what is asked because of the time.
+        await device.look_until_replica_says(b'"more":false')
+        with lagging(standby):
+            asked = device.reads.requests["pull_table"]
+            (payment,) = shop.pay(tenant)
+            await until(lambda: payment in ids(chat))
+            assert device.reads.requests["pull_table"] == asked
+            # The copy is ahead of the replica now, and does not go back.
+            await device.look_until_replica_says(b"replica_behind")
+            assert payment in ids(chat)
+        assert copied(chat.table(PAYMENTS)) == shop.view(cat.user_id, PAYMENTS)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_what_is_hidden_by_now_does_not_come_back_from_a_replica_that_lags(
+    shopping: Shopping,
+    cat: Account,
+    shop: Shop,
+    standby: psycopg.Connection[Any],
+) -> None:
+    left, kept = shop.tenant(cat.user_id), shop.tenant(cat.user_id)
+    (gone,), (payment,) = shop.pay(left), shop.pay(kept)
+    (hidden,) = shop.pay(kept, status="void")
+    async with shopping(cat) as device:
+        chat = device.chat
+        assert {gone, hidden, payment} <= set(ids(chat))
+        await until(lambda: f"tenant:{kept}:dashboard" in chat.topics)
+        catch_up(device.stack, standby)
+        with lagging(standby):
+            shop.leave(left, cat.user_id)
+            shop.run(
+                "create policy nobody_reads_void_ones on shop.payments as restrictive"
+                " for select to authenticated using (status <> 'void')"
+            )
+            await chat.sync()
+            await until(lambda: not {gone, hidden} & set(ids(chat)))
+            # The control: the replica shows them.
+            assert payments_in(standby, cat) >= {gone, hidden, payment}
+            changes = chat.table(PAYMENTS).changes()
+            await device.look_until_replica_says(b'"more":true')
+            (later,) = shop.pay(kept)
+            told: set[int] = set()
+            while later not in told:
+                told |= set((await asyncio.wait_for(anext(changes), 15)).changed)
+            assert not {gone, hidden} & told
+        assert copied(chat.table(PAYMENTS)) == shop.view(cat.user_id, PAYMENTS)
+
+
+def payments_in(connection: psycopg.Connection[Any], account: Account) -> set[int]:
+    """The payments that somebody sees in a database."""
+    with connection.transaction():
+        act_as(connection, account.user_id)
+        return {row[0] for row in connection.execute("select id from shop.payments")}
 
 
 # Promotion. It comes last, because the replica is one no more afterwards.

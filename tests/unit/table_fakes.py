@@ -41,6 +41,10 @@ class FakeTable:
         self.hidden = 0
         """How many of the newest changes a snapshot does not see yet."""
         self.cursors: list[dict[str, Any]] = []
+        self.late: list[bool] = []
+        """Of each pull, whether a replica might have answered it."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while an answer is on its way."""
         self.now_us: int | None = None
         self.lie: Callable[[Any], Any] = lambda value: value
         self.error: Exception | None = None
@@ -60,14 +64,18 @@ class FakeTable:
         for number in numbers:
             self.touched.append((number, self.rows.pop(number)["tenant_id"]))
 
-    async def pull_table(self, name: str, cursor: Mapping[str, Any]) -> TableAnswer:
+    async def pull_table(
+        self, name: str, cursor: Mapping[str, Any], *, may_lag: bool
+    ) -> TableAnswer:
         """As ``pull_table`` does it."""
         asked = json.loads(json.dumps(cursor))
         self.cursors.append(asked)
+        self.late.append(may_lag)
         if self.error is not None:
             raise self.error
         answer = json.dumps(self.lie(self.answer(name, asked)), default=lambda each: f"={each}=")
         answer = re.sub('"=(.*?)="', r"\1", answer)
+        self.meanwhile()
         return TableAnswer.read(read(httpx.Response(200, content=answer.encode()), ANY), name)
 
     def answer(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +95,8 @@ class FakeTable:
                       if n >= at and owner == owner_id]  # fmt: skip
             some, has_more = events[:left], len(events) > left
             left -= len(some)
-            more |= has_more
+            # After several pages something may have changed since the first one.
+            more |= has_more or (not is_reset and state is not None and state["first"])
             if not some and not is_reset and not has_more:
                 continue
             keys = dict.fromkeys(key for _, key in some)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from parley import Table
 from parley.errors import AnswerRefused, InvalidInput, ParleyError, TableNotFound, Unreachable
@@ -120,7 +121,7 @@ class TestPulling:
         device = make(server)
         await device.puller.sync()
         assert device.ids == [1, 2, 9, 10, 30]
-        assert [len(each["owners"]) for each in server.cursors] == [0, 1, 1]
+        assert [len(each["owners"]) for each in server.cursors] == [0, 1, 1, 1]
 
     async def test_a_change_and_a_deletion_arrive_with_the_next_pull(self, make: Make) -> None:
         server = FakeTable(payment(1), payment(2))
@@ -216,7 +217,7 @@ class TestPulling:
         await device.puller.sync()
         asked = device.table_store.cursor(PAYMENTS)
         server.put(payment(1, NORTH, "stale"))
-        answer = await server.pull_table(PAYMENTS, asked.asking(10))
+        answer = await server.pull_table(PAYMENTS, asked.asking(10), may_lag=False)
         server.put(payment(1, NORTH, "newer"))
         await device.puller.sync()
         assert device.table_store.apply(asked, answer, ME) is None
@@ -271,9 +272,9 @@ class TestHearing:
         names = []
         pull = server.pull_table
 
-        async def pull_table(name: str, cursor: Any) -> Any:
+        async def pull_table(name: str, cursor: Any, *, may_lag: bool) -> Any:
             names.append(name)
-            return await pull(name, cursor)
+            return await pull(name, cursor, may_lag=may_lag)
 
         server.pull_table = pull_table  # type: ignore[method-assign]
         running = asyncio.create_task(device.puller.run())
@@ -312,10 +313,10 @@ class TestHearing:
         device = make(server, Table(PAYMENTS), Table("public.lost"))
         pull = server.pull_table
 
-        async def pull_table(name: str, cursor: Any) -> Any:
+        async def pull_table(name: str, cursor: Any, *, may_lag: bool) -> Any:
             if name == "public.lost":
                 raise TableNotFound("no", "")
-            return await pull(name, cursor)
+            return await pull(name, cursor, may_lag=may_lag)
 
         server.pull_table = pull_table  # type: ignore[method-assign]
         running = asyncio.create_task(device.puller.run())
@@ -342,6 +343,96 @@ class TestHearing:
         device.store.execute("pragma max_page_count = 100000")
         await until(lambda: len(device.ids) == 199)
         running.cancel()
+
+
+class TestLateAnswers:
+    """Which pulls a read replica may answer."""
+
+    @pytest_asyncio.fixture
+    async def device(self, make: Make) -> AsyncIterator[Device]:
+        """A device that keeps a table of four rows in step, and has all of them."""
+        device = make(FakeTable(*(payment(number) for number in (1, 2, 3, 4))))
+        running = asyncio.create_task(device.puller.run())
+        await until(lambda: device.ids == [1, 2, 3, 4])
+        device.server.late.clear()
+        yield device
+        running.cancel()
+
+    async def test_a_first_fetch_begins_and_ends_at_the_primary(self, make: Make) -> None:
+        server = FakeTable(*(payment(number) for number in range(6)))
+        server.page = 2
+        device = make(server)
+        await device.puller.sync()
+        assert device.ids == list(range(6))
+        assert server.late == [False, True, True, False]
+
+    async def test_an_owner_that_begins_where_another_ends_is_gone_on_with_later(
+        self, make: Make
+    ) -> None:
+        server = FakeTable(*(payment(n, NORTH if n < 3 else SOUTH) for n in range(9)))
+        server.owners = {NORTH, SOUTH}
+        server.page = 2
+        device = make(server)
+        await device.puller.sync()
+        assert device.ids == list(range(9))
+        # The second page has the end of the first owner, and the beginning of the second.
+        assert server.late == [False, True, False, True, True, False]
+
+    async def test_what_is_asked_because_of_the_time_may_be_late(self, device: Device) -> None:
+        device.server.put(payment(5))
+        device.puller.want(may_lag=True)
+        await until(lambda: device.ids == [1, 2, 3, 4, 5])
+        assert device.server.late == [True]
+
+    async def test_changes_in_several_pages_end_at_the_primary(self, device: Device) -> None:
+        device.server.page = 2
+        device.server.put(*(payment(number, status="paid") for number in (1, 2, 3)))
+        device.puller.want(may_lag=True)
+        await until(lambda: len(device.table().rows({"status": "paid"})) == 3)
+        assert device.server.late == [True, False]
+
+    async def test_what_was_announced_before_or_after_is_not_late(self, device: Device) -> None:
+        device.server.put(payment(5))
+        device.puller.want(may_lag=True)
+        device.puller.hear({"tables": [PAYMENTS]})
+        device.puller.want(may_lag=True)
+        await until(lambda: device.ids == [1, 2, 3, 4, 5])
+        assert device.server.late == [False]
+
+    async def test_what_is_announced_while_a_late_answer_is_on_its_way_is_asked_for(
+        self, device: Device
+    ) -> None:
+        def hear() -> None:
+            device.server.meanwhile = lambda: None
+            device.server.put(payment(5))
+            device.puller.hear({"tables": [PAYMENTS]})
+
+        device.server.meanwhile = hear
+        device.puller.want(may_lag=True)
+        await until(lambda: device.ids == [1, 2, 3, 4, 5])
+        assert device.server.late == [True, False]
+
+    async def test_a_look_at_the_time_while_a_fetch_goes_on_lets_it_end_at_the_primary(
+        self, make: Make
+    ) -> None:
+        server = FakeTable(*(payment(number) for number in range(4)))
+        server.page = 2
+        device = make(server)
+        server.meanwhile = lambda: device.puller.want(may_lag=True)
+        await device.puller.sync()
+        assert server.late == [False, True, False]
+
+    async def test_a_sync_is_not_late(self, device: Device) -> None:
+        device.puller.want(may_lag=True)
+        await device.puller.sync()
+        assert device.server.late == [False]
+
+    async def test_a_pull_that_failed_is_repeated_at_the_primary(self, device: Device) -> None:
+        device.server.error = Unreachable("no", "")
+        device.puller._asking[PAYMENTS].wait.least_s = 0.01
+        device.puller.want(may_lag=True)
+        await until(lambda: len(device.server.late) >= 2)
+        assert device.server.late[:2] == [True, False]
 
 
 class TestNewest:
@@ -620,7 +711,8 @@ class TestFollowing:
         device.puller._emit = note
         assert not table.progress.is_done
         await device.puller.sync()
-        assert seen == [(4, 10, False), (8, 10, False), (10, 10, True)]
+        assert seen == [(4, 10, False), (8, 10, False), (10, 10, False)]
+        assert table.progress.is_done
         server.put(*(payment(number, status="paid") for number in range(10)))
         await device.puller.sync()
         assert all(is_done for *_, is_done in seen[3:]) and len(seen) == 6

@@ -248,7 +248,7 @@ async def test_a_row_that_cannot_be_read_costs_that_row(poison: str, tmp_path: P
     north["rows"][0]["row"]["status"] = "POISON"
     text = json.dumps(whole).replace('"POISON"', POISON[poison])
 
-    async def pull_table(name: str, cursor: Any) -> TableAnswer:
+    async def pull_table(name: str, cursor: Any, *, may_lag: bool) -> TableAnswer:
         value = read(httpx.Response(200, content=text.encode()), ANY)
         return TableAnswer.read(value, name)
 

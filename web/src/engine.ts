@@ -31,8 +31,11 @@ const UNKNOWN_ROOMS_MS = 1000;
 export interface Told {
   /** What changed, after it was committed. */
   emit(changes: readonly Change[]): void;
-  /** The heads, and the numbers of streams that only they told of. */
-  heads(heads: Heads, news: ReadonlyMap<string | null, number>): void;
+  /**
+   * The heads, and the numbers of streams that only they told of; `mayLag` where nothing but the time was a reason
+   * to compare them.
+   */
+  heads(heads: Heads, news: ReadonlyMap<string | null, number>, mayLag: boolean): void;
   /** The server answered (null), or what is in the way. */
   trouble(error: ParleyError | null): void;
 }
@@ -245,7 +248,7 @@ export class Engine {
     const news = await takeHeads(this.#parts, heads, isForgetting);
     // What no stream tells of is asked for whenever the streams are compared.
     this.#namesWanted = true;
-    this.told.heads(heads, news);
+    this.told.heads(heads, news, mayLag);
   }
 }
 

@@ -90,9 +90,9 @@ export class Leader {
       remote,
       {
         emit,
-        heads: (heads, news) => {
+        heads: (heads, news, mayLag) => {
           this.#listener.takeHeads(heads, news);
-          this.#pullers?.want(null);
+          this.#pullers?.want(null, mayLag);
         },
         trouble: (error) => this.#meet(error),
       },

@@ -46,6 +46,8 @@ export interface Remote {
   ): Promise<Answer>;
   /** Call `list_heads`. With `least`, a read replica of this timeline may answer, with no head below it. */
   heads(timeline: string | null, least: Least | null): Promise<Heads>;
+  /** Call `pull_table`. With `mayLag`, a read replica may answer that has all of the cursor. */
+  pullTable(name: string, cursor: Row, mayLag: boolean): Promise<unknown>;
   profiles(userIds: readonly string[]): Promise<readonly Row[]>;
   /** Read the numbered rows of a room in the order of some columns; stops when there are more than `most`. */
   select(
@@ -122,6 +124,11 @@ export function remoteOf(supabase: SupabaseClient, me: string, readUrl: string |
       const found = least &&
         await ask((it, authorization) => it.heads(timeline, least, authorization));
       return found ?? readHeads(await call("list_heads", {}));
+    },
+    async pullTable(name, cursor, mayLag) {
+      const found = mayLag &&
+        await ask((it, authorization) => it.pullTable(name, cursor, authorization));
+      return found || call("pull_table", { name, cursor });
     },
     profiles: async (user_ids) => readProfiles(await call("list_profiles", { user_ids })),
     async select(table, roomId, { column, from, below }, order, most) {

@@ -8,7 +8,7 @@
 import { ParleyError, refusalOf } from "./errors.ts";
 import type { Asked } from "./positions.ts";
 import { isObject, refused, type Row } from "./rows.ts";
-import { type Answer, type Heads, readAnswer, readHeads } from "./steps.ts";
+import { type Answer, type Heads, list, member, readAnswer, readHeads } from "./steps.ts";
 import { Backoff } from "./timing.ts";
 
 /** How long the replica may be silent, and how long it may take to come as far as it has to. */
@@ -45,6 +45,18 @@ export class Replica {
       const heads = readHeads(value);
       return areReached(heads, timeline, least) ? heads : null;
     });
+  }
+
+  /** Call `pull_table`, which refuses a cursor with more than the replica has. */
+  async pullTable(name: string, cursor: Row, authorization: string): Promise<unknown> {
+    const found = await this.ask("pull_table", { name, cursor }, authorization, (value) => {
+      const isEmpty = list(member(value, "owners"), "owners").length === 0;
+      const isMore = member(value, "more") !== false;
+      const isOfOurs = member(value, "timeline") === cursor["timeline"];
+      return isOfOurs ? { value, isOnlyMore: isEmpty && isMore } : null;
+    });
+    // What only the primary tells is left out as more.
+    return found === null || found.isOnlyMore ? null : found.value;
   }
 
   /** Call a function that reads; null where the answer is not accepted, and the primary has to give it. */

@@ -68,6 +68,16 @@ export function readTableAnswer(
   return { timeline, owner, key, owners, dropped, more };
 }
 
+/**
+ * Whether the next page may be older: it goes on with first fetches alone.
+ *
+ * An owner whose first fetch has ended may have rows that are newer than its cursor says, until another answer told
+ * what changed meanwhile.
+ */
+export function mayGoOnLate({ owners }: TableAnswer): boolean {
+  return owners.length > 0 && owners.every(({ fetched }) => fetched !== null);
+}
+
 function readOwner(value: unknown): OwnerAnswer {
   const owner_id = member(value, "owner_id");
   const is_reset = member(value, "reset");

@@ -3,6 +3,10 @@
  *
  * An announcement can arrive before a new snapshot of the database sees what it announces: a pull that brought
  * nothing is repeated once. What is told while a pull is under way makes one more, however often it is told.
+ *
+ * An announcement has no number, so only the primary is sure to have what it tells of. A read replica may go on
+ * with a first fetch, since the primary answers after its last page, and may tell what changed where nothing but
+ * the time is a reason to ask.
  */
 import { BatchSize } from "./batches.ts";
 import { Deposed } from "./deposed.ts";
@@ -10,7 +14,7 @@ import { ParleyError } from "./errors.ts";
 import type { Remote } from "./remote.ts";
 import { refused, type Row } from "./rows.ts";
 import type { Store } from "./store.ts";
-import { readTableAnswer } from "./table_answer.ts";
+import { mayGoOnLate, readTableAnswer } from "./table_answer.ts";
 import { applyTable, askedWith, noteFault, prepareTable, pruneTable } from "./table_rows.ts";
 import type { TableOptions } from "./table_types.ts";
 import { Backoff, Bell, type Rng, sleep } from "./timing.ts";
@@ -34,11 +38,20 @@ export interface PullerTold {
   trouble(error: ParleyError | null): void;
 }
 
+/** What came of a page. */
+interface Page {
+  readonly isMore: boolean;
+  readonly isNews: boolean;
+  /** The next page may be older. */
+  readonly mayLag: boolean;
+}
+
 export class TablePuller {
   readonly #bell = new Bell();
   readonly #size = new BatchSize();
   #isWanted = true;
   #isTold = false;
+  #mayLag = false;
   #isKnown = false;
   #isPruneDue = true;
   #hadTrouble = false;
@@ -53,8 +66,12 @@ export class TablePuller {
     readonly signal: AbortSignal,
   ) {}
 
-  /** Pull soon, because the server may have something new; `isTold` if it said so. */
-  want(isTold = false): void {
+  /**
+   * Pull soon, because the server may have something new; `isTold` if it said so, `mayLag` if nothing but the time
+   * is a reason.
+   */
+  want(isTold = false, mayLag = false): void {
+    this.#mayLag = mayLag && (this.#mayLag || !this.#isWanted);
     this.#isWanted = true;
     if (isTold) this.#isTold = true;
     else this.#isPruneDue = true;
@@ -68,7 +85,7 @@ export class TablePuller {
       while (!this.#isWanted && !this.signal.aborted) await this.#bell.wait(null, this.signal);
       if (this.signal.aborted) return;
       try {
-        await this.sync();
+        await this.#inTurn(() => this.#pull(this.#mayLag));
         retry.reset();
         await sleep(REST_MS, this.signal);
       } catch (error) {
@@ -81,25 +98,31 @@ export class TablePuller {
 
   /** Pull all that is missing, now. Throws what is in the way. */
   sync(): Promise<void> {
-    const mine = this.#pulling.then(() => this.#pull());
+    return this.#inTurn(() => this.#pull(false));
+  }
+
+  #inTurn(pull: () => Promise<void>): Promise<void> {
+    const mine = this.#pulling.then(pull);
     this.#pulling = mine.catch(() => undefined);
     return mine;
   }
 
-  async #pull(): Promise<void> {
+  /** Pull page by page. The last one is never late, except where all that is asked may be. */
+  async #pull(mayLag: boolean): Promise<void> {
     const wasTold = this.#isTold;
     this.#isWanted = this.#isTold = false;
     let hasNews = false;
     try {
       await this.#prepare();
       for (let isMore = true; isMore && !this.signal.aborted;) {
-        const done = await this.#ask();
-        isMore = done.isMore;
+        const done = await this.#ask(mayLag);
+        ({ isMore, mayLag } = done);
         hasNews ||= done.isNews;
       }
     } catch (error) {
       this.#isWanted = true;
       this.#isTold ||= wasTold;
+      this.#mayLag = false;
       throw error;
     }
     if (wasTold && !hasNews) void sleep(AGAIN_MS, this.signal).then(() => this.want());
@@ -120,8 +143,8 @@ export class TablePuller {
     }
   }
 
-  /** Ask for one page. */
-  async #ask(): Promise<{ readonly isMore: boolean; readonly isNews: boolean }> {
+  /** Ask for one page; tells whether and how to ask for the next one. */
+  async #ask(mayLag: boolean): Promise<Page> {
     const { name, where, newest } = this.options;
     const asked = await this.store.storage.read((tx) => askedWith(tx, name));
     const cursor: Row = {
@@ -132,17 +155,17 @@ export class TablePuller {
       ...(newest === undefined ? {} : { newest }),
     };
     try {
-      const value = await this.remote.call("pull_table", { name, cursor });
+      const value = await this.remote.pullTable(name, cursor, mayLag);
       const answer = readTableAnswer(value, name, asked, this.store.me);
       if (answer.more && answer.owners.length === 0 && answer.dropped.length === 0) {
         throw refused("there is more, and it does not come");
       }
       const applied = await this.store.write((draft) => applyTable(draft, name, asked, answer));
       this.#size.grow();
-      if (applied === null) return { isMore: true, isNews: true };
+      if (applied === null) return { isMore: true, isNews: true, mayLag: false };
       this.told.emit(applied.changes);
       if (applied.is_news) this.told.owners();
-      return { isMore: answer.more, isNews: applied.is_news };
+      return { isMore: answer.more, isNews: applied.is_news, mayLag: mayGoOnLate(answer) };
     } catch (error) {
       if (!(error instanceof Deposed)) this.#size.shrink();
       throw error;

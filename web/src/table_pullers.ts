@@ -39,10 +39,14 @@ export class TablePullers {
     for (const each of this.#pullers) await each.sync();
   }
 
-  /** Pull some tables soon, because the server says that they have changed; null for all, which may have. */
-  want(names: readonly unknown[] | null): void {
+  /**
+   * Pull some tables soon, because the server says that they have changed; null for all, which may have.
+   *
+   * With `mayLag`, nothing but the time is a reason for that.
+   */
+  want(names: readonly unknown[] | null, mayLag = false): void {
     for (const each of this.#pullers) {
-      if (names === null || names.includes(each.options.name)) each.want(names !== null);
+      if (names === null || names.includes(each.options.name)) each.want(names !== null, mayLag);
     }
   }
 }

@@ -101,6 +101,10 @@ export class FakeServer implements Remote {
     return this.call(name, parameters);
   }
 
+  pullTable(name: string, cursor: Row, _mayLag: boolean): Promise<unknown> {
+    return this.call("pull_table", { name, cursor });
+  }
+
   async pull(asked: Asked) {
     this.asked.push(asked);
     const error = this.failing([...asked.rooms.keys()]);

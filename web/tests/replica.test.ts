@@ -1,6 +1,6 @@
 /** A read replica of which supabase-js is not a part: what it is asked, and which of its answers are taken. */
 import type { SupabaseClient } from "@supabase/supabase-js";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { type Least, PATIENCE_MS, queryOf, REST_MS } from "../src/replica.ts";
 import { remoteOf, ROOMS_PER_URL } from "../src/remote.ts";
@@ -46,6 +46,8 @@ function answer(to: number, more: object = {}) {
   return { timeline: "first", user, rooms: [room], profiles: [], more: false, seen: null, ...more };
 }
 
+const page = (owners: object[], more: boolean, timeline = "first") => ({ timeline, owners, more });
+
 const heads = (rev: number, timeline = "first") => ({
   version: "0.1.0",
   lowest_client: "0.1.0",
@@ -74,7 +76,7 @@ const remote = () =>
           },
           abortSignal: async () => {
             primary.push(name);
-            const data = name === "list_heads" ? heads(9) : answer(9);
+            const data = { list_heads: heads(9), pull_table: page([], true) }[name] ?? answer(9);
             return { data, error: null, status: 200 };
           },
         }),
@@ -167,6 +169,71 @@ test("heads come from the replica only where they may lag, and are not below wha
   const asking = here.heads("first", known(6));
   await vi.advanceTimersByTimeAsync(2 * PATIENCE_MS);
   expect((await asking).rooms.get(ROOM)?.rev).toBe(9);
+});
+
+describe("a page of a table", () => {
+  const cursor = { timeline: "first", owners: { [ROOM]: { seen: "7:7:" } } };
+  const going = page([{ owner_id: ROOM }], true);
+
+  async function pullTable(mayLag: boolean, more: object = {}) {
+    const pulling = remote().pullTable("public.payments", { ...cursor, ...more }, mayLag);
+    await vi.advanceTimersByTimeAsync(2 * PATIENCE_MS);
+    return pulling;
+  }
+
+  test.each([["that brings rows", going], ["without news", page([], false)]])(
+    "%s comes from the replica where it may lag",
+    async (_, found) => {
+      does = [json(found)];
+      expect(await pullTable(true)).toEqual(found);
+      expect(primary).toEqual([]);
+      const { pathname, searchParams } = new URL(asked[0]!);
+      expect(pathname).toBe("/rest/v1/rpc/pull_table");
+      expect(searchParams.get("name")).toBe("public.payments");
+      expect(JSON.parse(searchParams.get("cursor")!)).toEqual(cursor);
+    },
+  );
+
+  test("comes from the primary where it may not lag", async () => {
+    does = [json(going)];
+    await pullTable(false);
+    expect(asked).toEqual([]);
+    expect(primary).toEqual(["pull_table"]);
+  });
+
+  test("is waited for where the replica is behind", async () => {
+    does = [behind, behind, json(going)];
+    expect(await pullTable(true)).toEqual(going);
+    expect(asked.length).toBe(3);
+    expect(primary).toEqual([]);
+  });
+
+  test("comes from the primary at once where the replica says no more than that there is more", async () => {
+    does = [json(page([], true))];
+    const here = remote();
+    await here.pullTable("public.payments", cursor, true);
+    expect(primary).toEqual(["pull_table"]);
+    // It is not left alone for that.
+    await here.pullTable("public.payments", cursor, true);
+    expect(asked.length).toBe(2);
+  });
+
+  test.each([
+    ["is of another history", page([{ owner_id: ROOM }], true, "second")],
+    ["makes no sense", { timeline: "first", owners: 7, more: false }],
+  ])("comes from the primary where that of the replica %s", async (_, found) => {
+    does = [json(found)];
+    await pullTable(true);
+    expect(asked.length).toBeGreaterThan(0);
+    expect(primary).toEqual(["pull_table"]);
+  });
+
+  test("with a cursor that does not fit into a URL comes from the primary", async () => {
+    does = [json(going)];
+    await pullTable(true, { where: { status: "x".repeat(4096) } });
+    expect(asked).toEqual([]);
+    expect(primary).toEqual(["pull_table"]);
+  });
 });
 
 test("a cursor that does not fit into a URL goes to the primary", async () => {

@@ -32,6 +32,8 @@ export class FakeTable extends FakeServer {
   /** What happens while an answer is on its way. */
   meanwhile: () => Promise<unknown> = async () => undefined;
   readonly cursors: Row[] = [];
+  /** Of each pull, whether a replica might have answered it. */
+  readonly late: boolean[] = [];
   /** The columns and policies, as a word. */
   shape = "as it was";
   readonly notes = new Map<string, Note[]>();
@@ -40,6 +42,11 @@ export class FakeTable extends FakeServer {
     super();
     for (const row of rows) this.put(row);
     this.answer = (name, parameters) => name === "pull_table" ? this.#pull(parameters) : null;
+  }
+
+  override pullTable(name: string, cursor: Row, mayLag: boolean): Promise<unknown> {
+    this.late.push(mayLag);
+    return super.pullTable(name, cursor, mayLag);
   }
 
   put(row: Row, owner = String(row["tenant_id"])): void {
@@ -68,10 +75,15 @@ export class FakeTable extends FakeServer {
     let left = Math.min(this.pageSize, cursor["limit"] as number);
     let more = false;
     for (const [owner_id, all] of this.notes) {
-      const before = named[owner_id] as { at: number; until: number; subset: string } | undefined;
+      const before = named[owner_id] as
+        | { at: number; subset: string; isFirst: boolean }
+        | undefined;
       const isReset = before?.subset !== subset;
       const seen = isReset ? 0 : before?.at ?? 0;
       const notes = all.slice(0, all.length - this.hiddenNotes);
+      const isFirst = isReset || (before?.isFirst ?? false);
+      // After several pages something may have changed since the first one.
+      more ||= isFirst && !isReset;
       if (!isReset && seen >= notes.length) continue;
       if (left === 0) {
         more = true;
@@ -92,9 +104,9 @@ export class FakeTable extends FakeServer {
         reset: isReset,
         rows: rows.map(({ tag, row }) => ({ tag, row })),
         gone: [...last.keys()].filter((tag) => !rows.some((each) => each.tag === tag)),
-        cursor: { at, subset },
+        cursor: { at, subset, isFirst: isFirst && isMore },
         more: isMore,
-        fetched: isMore ? at : null,
+        fetched: isFirst && isMore ? at : null,
         about: isReset ? notes.length : null,
       });
     }

@@ -270,6 +270,8 @@ test("a first fetch comes in pages that say how far it is", async () => {
     { fetched: 0, about: 0, is_done: false, fault },
     { fetched: 10, about: 25, is_done: false, fault },
     { fetched: 20, about: 25, is_done: false, fault },
+    // Something may have changed since the first page.
+    { fetched: 25, about: 25, is_done: false, fault },
     { fetched: 25, about: 25, is_done: true, fault },
   ]);
 });
@@ -352,6 +354,94 @@ test("what is told while a pull is under way makes one more, however often it is
   await vi.advanceTimersByTimeAsync(1000);
   expect(await copy.ids()).toEqual([1, 2]);
   expect(server.cursors).toHaveLength(2);
+});
+
+describe("a read replica", () => {
+  beforeEach(() => void vi.useFakeTimers());
+
+  /** A copy that is kept in step, and has four rows. */
+  async function inStep() {
+    const server = new FakeTable(...[1, 2, 3, 4].map((id) => payment(id)));
+    const copy = await copyOf(server);
+    copy.run();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await copy.ids()).toEqual([1, 2, 3, 4]);
+    server.late.length = 0;
+    return { server, copy };
+  }
+
+  test("goes on with a first fetch that begins and ends at the primary", async () => {
+    const server = new FakeTable(...[1, 2, 3, 4, 5, 6].map((id) => payment(id)));
+    server.pageSize = 2;
+    const copy = await copyOf(server);
+    await copy.puller.sync();
+    expect(await copy.ids()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(server.late).toEqual([false, true, true, false]);
+  });
+
+  test("waits where an owner begins on the page on which another ends", async () => {
+    const server = new FakeTable();
+    for (const id of [1, 2, 3]) server.put(payment(id));
+    for (const id of [4, 5, 6]) server.put(payment(id, { tenant_id: SOUTH }));
+    server.pageSize = 2;
+    const copy = await copyOf(server);
+    await copy.puller.sync();
+    expect(await copy.ids()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(server.late).toEqual([false, true, false, false]);
+  });
+
+  test("may answer what is asked because of the time", async () => {
+    const { server, copy } = await inStep();
+    server.put(payment(5));
+    copy.puller.want(false, true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await copy.ids()).toEqual([1, 2, 3, 4, 5]);
+    expect(server.late).toEqual([true]);
+  });
+
+  test("does not go on with changes in several pages", async () => {
+    const { server, copy } = await inStep();
+    server.pageSize = 2;
+    for (const id of [1, 2, 3]) server.put(payment(id, { status: "paid" }));
+    copy.puller.want(false, true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await copy.ids({ status: "paid" })).toEqual([1, 2, 3]);
+    expect(server.late).toEqual([true, false]);
+  });
+
+  test("answers nothing that was announced, before or while it is asked", async () => {
+    const { server, copy } = await inStep();
+    server.put(payment(5));
+    copy.puller.want(false, true);
+    copy.puller.want(true);
+    copy.puller.want(false, true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await copy.ids()).toEqual([1, 2, 3, 4, 5]);
+    expect(server.late).toEqual([false]);
+    server.meanwhile = async () => {
+      server.meanwhile = async () => undefined;
+      server.put(payment(6));
+      copy.puller.want(true);
+    };
+    copy.puller.want(false, true);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await copy.ids()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(server.late).toEqual([false, true, false]);
+  });
+
+  test("answers no sync, and nothing that failed before", async () => {
+    const { server, copy } = await inStep();
+    server.trouble = new ParleyError("unreachable", "Nobody is there.");
+    copy.puller.want(false, true);
+    await vi.advanceTimersByTimeAsync(1000);
+    server.trouble = null;
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(server.late.slice(0, 2)).toEqual([true, false]);
+    server.late.length = 0;
+    copy.puller.want(false, true);
+    await copy.puller.sync();
+    expect(server.late).toContain(false);
+  });
 });
 
 test("a table that the server refuses says why, and comes as soon as it may", async () => {

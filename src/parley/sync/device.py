@@ -224,9 +224,11 @@ class Device:
             for change in changes:
                 self.actions.acknowledge(change)
 
-    def _take_heads(self, heads: HeadsByRoom, news: Mapping[str | None, int]) -> None:
+    def _take_heads(
+        self, heads: HeadsByRoom, news: Mapping[str | None, int], may_lag: bool
+    ) -> None:
         self.live.take_heads(heads, news)
-        self.tables.want()
+        self.tables.want(may_lag=may_lag)
 
     def _take_owners(self) -> None:
         """Other tenants have rows in the copy than before."""

@@ -48,8 +48,8 @@ class Engine:
         store: Store,
         remote: Remote,
         emit: Callable[[list[Change]], None],
-        on_heads: Callable[[HeadsByRoom, Mapping[str | None, int]], None] = lambda heads, news: (
-            None
+        on_heads: Callable[[HeadsByRoom, Mapping[str | None, int], bool], None] = (
+            lambda heads, news, may_lag: None
         ),
         *,
         rng: random.Random | None = None,
@@ -57,7 +57,8 @@ class Engine:
     ) -> None:
         """``emit`` is called with what changed, after it was committed.
 
-        ``on_heads`` is called with the heads, and the numbers of streams that only they told of.
+        ``on_heads`` is called with the heads, the numbers of streams that only they told of, and
+        whether nothing but the time was a reason to compare them.
         A pull names at most ``rooms_most`` rooms.
         """
         self._store = store
@@ -268,7 +269,7 @@ class Engine:
             self._store.distrust(stream, have)
         # What no stream tells of is asked for whenever the streams are compared.
         self._names_wanted = True
-        self._on_heads(heads, news)
+        self._on_heads(heads, news, may_lag)
 
 
 def now() -> float:

@@ -188,8 +188,15 @@ class Server:
                 return found
         return HeadsByRoom.of(await self.api.list_heads())
 
-    async def pull_table(self, name: str, cursor: Mapping[str, Any]) -> TableAnswer:
+    async def pull_table(
+        self, name: str, cursor: Mapping[str, Any], *, may_lag: bool
+    ) -> TableAnswer:
         """Call ``pull_table``; its rows stay as they came."""
+        if self._replica is not None and may_lag:
+            token = await self.access_token()
+            found = await self._replica.pull_table(name, cursor, token)
+            if found is not None:
+                return found
         arguments = {"name": name, "cursor": cursor}
         return TableAnswer.read(await self.call("pull_table", arguments, ANY), name)
 

@@ -24,6 +24,7 @@ from parley.events import Cursor, Heads
 from parley.sync.backoff import Backoff
 from parley.sync.rows import refused
 from parley.sync.steps import Answer, HeadsByRoom
+from parley.sync.table_steps import TableAnswer
 
 PATIENCE_S = 0.25
 """How long the replica may be silent, and how long it may take to come as far as it has to."""
@@ -69,6 +70,20 @@ class Replica:
             return heads if heads.timeline == timeline and heads.reach(least) else None
 
         return await self._ask("list_heads", {}, token, HEADS, accept)
+
+    async def pull_table(
+        self, name: str, cursor: Mapping[str, Any], token: str
+    ) -> TableAnswer | None:
+        """Call ``pull_table``, which refuses a cursor with more than the replica has."""
+
+        def accept(value: Any) -> TableAnswer | None:
+            answer = TableAnswer.read(value, name)
+            return answer if answer.timeline == cursor["timeline"] else None
+
+        arguments = {"name": name, "cursor": cursor}
+        found = await self._ask("pull_table", arguments, token, ANY, accept)
+        # What only the primary tells is left out as more.
+        return None if found is None or (found.more and not found.steps) else found
 
     async def read(
         self, function: str, arguments: Mapping[str, Any], token: str, result: TypeAdapter[T]

@@ -3,6 +3,10 @@
 What was announced may be newer than the snapshot of the pull that asks for it, so a pull that
 brings nothing is repeated once. Announcements that got lost are made up for when heads are
 compared: all tables are asked for then.
+
+An announcement has no number, so only the primary is sure to have what it tells of. A read replica
+may go on with a first fetch, since the primary answers after its last page, and may tell what
+changed where nothing but the time is a reason to ask.
 """
 
 from __future__ import annotations
@@ -36,8 +40,10 @@ logger = logging.getLogger(__name__)
 class TableRemote(Protocol):
     """What is needed of a server. It raises Unreachable, SignInRequired, ApiError."""
 
-    async def pull_table(self, name: str, cursor: Mapping[str, Any]) -> TableAnswer:
-        """Call ``pull_table``."""
+    async def pull_table(
+        self, name: str, cursor: Mapping[str, Any], *, may_lag: bool
+    ) -> TableAnswer:
+        """Call ``pull_table``; with ``may_lag`` a replica may answer that has all of the cursor."""
 
     @property
     def now_us(self) -> int | None:
@@ -51,6 +57,7 @@ class Asking:
     wait: Backoff
     size: BatchSize = field(default_factory=BatchSize)
     is_wanted: bool = True
+    may_lag: bool = False
     was_heard: bool = False
     due: float = 0.0
 
@@ -93,10 +100,12 @@ class TablePuller:
                 self._asking[name].was_heard = True
                 self.want([name])
 
-    def want(self, names: Iterable[str] | None = None) -> None:
-        """Ask for some tables soon, or for all."""
+    def want(self, names: Iterable[str] | None = None, *, may_lag: bool = False) -> None:
+        """Ask for some tables soon, or for all; with ``may_lag`` for no reason but the time."""
         for name in self._asking if names is None else names:
-            self._asking[name].is_wanted = True
+            asking = self._asking[name]
+            asking.may_lag = may_lag and (asking.may_lag or not asking.is_wanted)
+            asking.is_wanted = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -124,18 +133,19 @@ class TablePuller:
 
         Raises Unreachable, SignInRequired, StoreUnusable, and what a table failed with.
         """
+        self.want()
         errors = await self._catch_up(list(self._asking))
         if errors:
             raise errors[0]
 
     async def _catch_up(self, names: Collection[str]) -> list[ParleyError]:
-        """Pull some tables to their end; returns what those failed with that are left for later.
+        """Pull those that are wanted to their end; returns what failed, and is left for later.
 
         Raises SignInRequired, and StoreUnusable with the tables still wanted.
         """
         errors = []
         async with self._pulling:
-            waiting = deque(names)
+            waiting = deque(name for name in names if self._asking[name].is_wanted)
             while waiting:
                 name = waiting.popleft()
                 asking = self._asking[name]
@@ -146,11 +156,11 @@ class TablePuller:
                         asking.wait.reset()
                         asking.due = 0.0
                 except (SignInRequired, SyncError):
-                    asking.is_wanted = True
+                    self.want([name])
                     raise
                 except ParleyError as error:
                     logger.warning("%s cannot be pulled now: %r", name, error)
-                    asking.is_wanted = True
+                    self.want([name])
                     asking.size.shrink()
                     asking.due = now() + asking.wait.next()
                     errors.append(error)
@@ -161,10 +171,13 @@ class TablePuller:
 
     async def _pull(self, name: str, asking: Asking) -> bool:
         """Pull a page; tells whether to pull again at once."""
-        was_heard, asking.was_heard, asking.is_wanted = asking.was_heard, False, False
+        may_lag, was_heard = asking.may_lag, asking.was_heard
+        asking.was_heard = was_heard and may_lag
+        asking.is_wanted = False
         asked = self._store.cursor(name)
+        cursor = asked.asking(asking.size.of(ROWS_MOST))
         try:
-            answer = await self._remote.pull_table(name, asked.asking(asking.size.of(ROWS_MOST)))
+            answer = await self._remote.pull_table(name, cursor, may_lag=may_lag)
         except (TableNotFound, InvalidInput):
             # It is not to be seen any more, or not in this way: nothing of it stays, not even how
             # far it went.
@@ -172,11 +185,15 @@ class TablePuller:
             raise
         changes = self._store.apply(asked, answer, self._me() or "")
         if changes is None:
+            self.want([name])
             return True
         self._tell(changes)
         asking.size.grow()
-        if was_heard and not answer.steps:
+        if was_heard and not may_lag and not answer.steps:
             asyncio.get_running_loop().call_later(AGAIN_S, self.want, [name])
+        if answer.more:
+            # The last page is never late, so it has what is announced meanwhile.
+            asking.is_wanted, asking.may_lag = True, answer.may_go_on_late
         return answer.more
 
     def _look_at_owners(self) -> None:

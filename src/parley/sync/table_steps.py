@@ -109,6 +109,15 @@ class TableAnswer:
             raise refused("there is a dropped owner without an id that can be")
         return cls(timeline, facts, steps, tuple(dropped), more)
 
+    @property
+    def may_go_on_late(self) -> bool:
+        """Tell whether the next page may be older: it goes on with first fetches alone.
+
+        An owner whose first fetch has ended may have rows that are newer than its cursor says,
+        until another answer told what changed meanwhile.
+        """
+        return bool(self.steps) and all(each.fetched is not None for each in self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class TableCursor:
