@@ -711,11 +711,10 @@ class TestFollowing:
         device.puller._emit = note
         assert not table.progress.is_done
         await device.puller.sync()
-        assert seen == [(4, 10, False), (8, 10, False), (10, 10, False)]
-        assert table.progress.is_done
+        assert seen == [(4, 10, False), (8, 10, False), (10, 10, False), (10, 10, True)]
         server.put(*(payment(number, status="paid") for number in range(10)))
         await device.puller.sync()
-        assert all(is_done for *_, is_done in seen[3:]) and len(seen) == 6
+        assert all(is_done for *_, is_done in seen[4:]) and len(seen) == 7
 
     async def test_how_many_there_are_of_very_many_is_not_known(self, make: Make) -> None:
         server = FakeTable(*(payment(number) for number in range(10)))
@@ -727,7 +726,7 @@ class TestFollowing:
         seen = []
         device.puller._emit = lambda changes: seen.append(device.table().progress.about)
         await device.puller.sync()
-        assert seen == [None, None, 10]
+        assert seen == [None, None, 10, 10]
 
     async def test_an_empty_table_is_done_after_its_first_pull(self, make: Make) -> None:
         device = make(FakeTable())

@@ -127,6 +127,9 @@ class TableStore:
             database.execute(
                 query("table_moved"), (answer.timeline, facts, not answer.more, number)
             )
+            if not changes and bool(row["is_fetched"]) is answer.more:
+                # Only the progress is another one.
+                changes.append(told(table.name))
         return changes
 
     def drop(self, name: str) -> list[Change]:
