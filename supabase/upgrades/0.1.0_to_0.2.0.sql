@@ -1210,6 +1210,11 @@ begin
       )
     end,
     (
+      select c.relrowsecurity
+      from pg_catalog.pg_class as c
+      where c.oid = (table_basis.streamed).relation
+    ),
+    (
       select string_agg(
         concat_ws(' ', p.polname, p.polcmd, p.polpermissive, p.polroles, pg_get_expr(p.polqual, p.polrelid)),
         ',' order by p.polname
@@ -1225,8 +1230,8 @@ comment on function chat_private.table_basis(chat_private.streamed_tables, name,
   $$Name what decides which rows of a table somebody sees, beside the rows.
 
 Returns:
-  Columns that the role may read, policies, epoch, the cursor's subset, and what the texts of its keys
-  depend on. Where it changes, a copy fetches the table anew.$$;
+  Columns that the role may read, row level security and its policies, epoch, the cursor's subset, and what the
+  texts of its keys depend on. Where it changes, a copy fetches the table anew.$$;
 
 -- Where the notes of a page end: after so many of them, or as soon as they name enough keys. One that is
 -- long is read whole, so a page is found among 1,000 keys more than that.
@@ -1611,13 +1616,17 @@ begin
   end if;
   select s.* into v_streamed
   from chat_private.streamed_tables as s
-  where s.relation::text = find_table_changes.name;
+  where s.relation::text = find_table_changes.name
+    and s.key_columns || s.owner_column <@ array(
+      select r.name from chat_private.readable_columns(s.relation, v_role) as r
+    );
   if not found then
     raise exception using
       errcode = 'PT404',
       message = 'table_not_found',
       detail = format('No table %s travels to clients.', left(find_table_changes.name, 200)),
-      hint = 'Name it with its schema, and stream it: select chat_private.stream_table(''public.…'', …).';
+      hint = 'Name it with its schema, stream it: select chat_private.stream_table(''public.…'', …), and let '
+        'signed-in people read its key and its owner.';
   end if;
   if pg_is_in_recovery() then
     -- A replica does not know which transactions are open, and would take some of them for shown.

@@ -299,3 +299,38 @@ def test_keys_of_a_type_of_an_extension_come_all_in_pages_and_go(
         owner.execute("delete from app.readings")
         copy.pull()
         assert copy.shown() == []
+
+
+def test_a_copy_starts_anew_when_row_level_security_is_turned_off_or_on(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(SCHEMA)
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenant, _ = tenants_of(owner, ann, bob)
+        owner.execute(
+            "insert into app.payments values (1, %s, 5, true), (2, %s, 5, false)", [tenant, tenant]
+        )
+        copy = Copy(ann)
+        for state, ids in (("enable", [2]), ("disable", [1, 2]), ("enable", [2])):
+            owner.execute("alter table app.payments " + state + " row level security")
+            copy.pull()
+            assert [row["id"] for row in copy.shown()] == ids
+            assert copy.shown() == visible(database, ann)
+
+
+@pytest.mark.parametrize("columns", ["(id, amount)", "(tenant_id, amount)", "(amount)", None])
+def test_a_table_whose_key_or_owner_may_not_be_read_any_more_is_not_found(
+    database: str, owner: Owner, columns: str | None
+) -> None:
+    owner.execute(SCHEMA)
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenants_of(owner, ann, bob)
+        copy = Copy(ann)
+        copy.pull()
+        owner.execute("revoke select on app.payments from authenticated")
+        if columns is not None:
+            owner.execute("grant select " + columns + " on app.payments to authenticated")
+        with pytest.raises(psycopg.Error, match="table_not_found"):
+            copy.pull()
+        owner.execute("grant select on app.payments to authenticated")
+        copy.pull()
