@@ -1137,6 +1137,28 @@ $$;
 comment on function chat_private.readable_columns(regclass, name) is
   'List the columns of a table that a role may read, with their types.';
 
+-- The text of times, intervals, bytes and numbers with a fraction depends on settings of the session, and equal
+-- values may have several, like 1.0 and 1.00. Most keys are not like this, and their tables pay for no more.
+create function chat_private.has_plain_key(streamed chat_private.streamed_tables)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return not exists (
+    select
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = (has_plain_key.streamed).relation
+      and a.attname = any ((has_plain_key.streamed).key_columns)
+      and a.atttypid::regtype::text not in ('uuid', 'smallint', 'integer', 'bigint')
+  );
+end;
+$$;
+
+comment on function chat_private.has_plain_key(chat_private.streamed_tables) is
+  'Tell whether each key of a streamed table has exactly one text, whoever reads it.';
+
 -- What visible rows depend on beside themselves.
 create function chat_private.table_basis(
   streamed chat_private.streamed_tables,
@@ -1157,6 +1179,17 @@ begin
       select string_agg(format('%s %s', r.name, r.type), ',' order by r.place)
       from chat_private.readable_columns((table_basis.streamed).relation, table_basis.role) as r
     ),
+    case
+      when not chat_private.has_plain_key(table_basis.streamed) then concat_ws(
+        ' ', current_setting('timezone'), current_setting('datestyle'), current_setting('intervalstyle'),
+        current_setting('bytea_output'), current_setting('extra_float_digits')
+      )
+    end,
+    (
+      select c.relrowsecurity
+      from pg_catalog.pg_class as c
+      where c.oid = (table_basis.streamed).relation
+    ),
     (
       select string_agg(
         concat_ws(' ', p.polname, p.polcmd, p.polpermissive, p.polroles, pg_get_expr(p.polqual, p.polrelid)),
@@ -1173,8 +1206,8 @@ comment on function chat_private.table_basis(chat_private.streamed_tables, name,
   $$Name what decides which rows of a table somebody sees, beside the rows.
 
 Returns:
-  Columns that the role may read, policies, epoch and the cursor's subset. Where it changes, a copy
-  fetches the table anew.$$;
+  Columns that the role may read, row level security and its policies, epoch, the cursor's subset, and what the
+  texts of its keys depend on. Where it changes, a copy fetches the table anew.$$;
 
 -- Where the notes of a page end: after so many of them, or as soon as they name enough keys. One that is
 -- long is read whole, so a page is found among 1,000 keys more than that.
@@ -1389,6 +1422,10 @@ Raises:
 -- The statements with which the rows of one owner, $1, are read: the keys $2 one after the other, or all in
 -- the order of the key, from the beginning or after the key $2. Names are quoted here. (offset 0 makes
 -- Postgres look keys up one by one, in their order; a hash join would shuffle them.)
+--
+-- A key whose row is not seen comes as its text, as this session writes it: whoever noted it may have another
+-- time zone. A row whose key is equal and has another text now, like 1.00 where 1.0 was noted, is another row to
+-- copies, and was noted under its own text.
 create function chat_private.table_statements(
   streamed chat_private.streamed_tables,
   role name,
@@ -1401,6 +1438,11 @@ set search_path = '', pg_temp
 as $$
 declare
   v_is_one boolean := cardinality((table_statements.streamed).key_columns) = 1;
+  v_is_plain boolean := chat_private.has_plain_key(table_statements.streamed);
+  v_text text := case
+    when v_is_one then '(to_jsonb(%s) #>> ''{}'') collate "C"'
+    else 'jsonb_build_array(%s)::text collate "C"'
+  end;
   v_columns text := (
     select string_agg(format('t.%I', r.name), ', ' order by r.place)
     from chat_private.readable_columns((table_statements.streamed).relation, table_statements.role) as r
@@ -1415,26 +1457,47 @@ declare
   v_after text;
 begin
   select
-    string_agg(format('t.%I', k.name), ', ' order by k.place),
+    string_agg(format('t.%I%s', k.name, t.as_text), ', ' order by k.place),
     string_agg(
       case
-        when v_is_one then format('(k.entry ->> 0)::%s', r.type)
-        else format('((k.entry ->> 0)::jsonb ->> %s)::%s', k.place - 1, r.type)
+        when v_is_one then format('(k.entry ->> 0)::%s%s', r.type, t.as_text)
+        else format('((k.entry ->> 0)::jsonb ->> %s)::%s%s', k.place - 1, r.type, t.as_text)
       end,
       ', ' order by k.place
     ),
-    string_agg(format('($2 ->> %s)::%s', k.place - 1, r.type), ', ' order by k.place)
+    string_agg(format('($2 ->> %s)::%s%s', k.place - 1, r.type, t.as_text), ', ' order by k.place)
   into v_keys, v_noted, v_after
   from unnest((table_statements.streamed).key_columns) with ordinality as k (name, place)
   join chat_private.readable_columns((table_statements.streamed).relation, table_statements.role) as r
-    on r.name = k.name;
+    on r.name = k.name
+  cross join lateral (
+    -- Operators of an extension are not found here, and those of text disagree with the order of its types.
+    select case
+      when not v_is_plain and exists (
+        select
+        from pg_catalog.pg_index as i
+        cross join unnest(i.indkey::smallint[], i.indclass::oid[]) as c (number, opclass)
+        join pg_catalog.pg_opclass as o on o.oid = c.opclass
+        join pg_catalog.pg_type as compared on compared.oid = o.opcintype
+        where i.indrelid = (table_statements.streamed).relation
+          and i.indisprimary
+          and c.number = r.place
+          and compared.typnamespace <> 'pg_catalog'::regnamespace
+      ) then '::text'
+      else ''
+    end as as_text
+  ) as t;
   return jsonb_build_object(
     'of_keys', format(
-      'select f.entry from jsonb_array_elements($2) with ordinality as k (entry, place)
+      'select coalesce(f.entry, to_jsonb(%s)) from jsonb_array_elements($2) with ordinality as k (entry, place)
       left join lateral (
-        select to_jsonb(r) as entry from (select %s %s and (%s) = (%s)) as r offset 0
+        select to_jsonb(r) as entry from (select %s %s and (%s) = (%s)%s) as r offset 0
       ) as f on true',
-      v_columns, v_from, v_keys, v_noted
+      case when v_is_plain then 'k.entry ->> 0' else format(v_text, v_noted) end,
+      v_columns, v_from, v_keys, v_noted,
+      case
+        when not v_is_plain then format(' and %s = %s', format(v_text, v_keys), format(v_text, v_noted))
+      end
     ),
     'from_start', format(
       'select to_jsonb(r) from (select %s %s order by %s) as r', v_columns, v_from, v_keys
@@ -1532,13 +1595,17 @@ begin
   end if;
   select s.* into v_streamed
   from chat_private.streamed_tables as s
-  where s.relation::text = find_table_changes.name;
+  where s.relation::text = find_table_changes.name
+    and s.key_columns || s.owner_column <@ array(
+      select r.name from chat_private.readable_columns(s.relation, v_role) as r
+    );
   if not found then
     raise exception using
       errcode = 'PT404',
       message = 'table_not_found',
       detail = format('No table %s travels to clients.', left(find_table_changes.name, 200)),
-      hint = 'Name it with its schema, and stream it: select chat_private.stream_table(''public.…'', …).';
+      hint = 'Name it with its schema, stream it: select chat_private.stream_table(''public.…'', …), and let '
+        'signed-in people read its key and its owner.';
   end if;
   if v_is_replica then
     -- A replica does not know which transactions are open, and would take some of them for shown.
@@ -1701,9 +1768,9 @@ begin
         v_is_cut := true;
         exit;
       end if;
-      v_rows := v_rows || coalesce(v_row, 'null');
+      v_rows := v_rows || v_row;
       v_rows_left := v_rows_left - 1;
-      v_bytes_left := v_bytes_left - 64 - coalesce(octet_length(v_row::text), 0);
+      v_bytes_left := v_bytes_left - 64 - octet_length(v_row::text);
     end loop;
     close v_cursor;
     v_owners := v_owners || (
@@ -1721,7 +1788,7 @@ comment on function chat_private.read_table_rows(jsonb) is
   $$Read the rows of a plan as the caller.
 
 Returns:
-  The plan, where owners have "rows" (null for a key whose row the caller does not see), "is_cut" and
+  The plan, where owners have "rows" (a text for a key whose row the caller does not see), "is_cut" and
   "about".$$;
 
 create function chat_private.tag_of_row(secret bytea, key text)
@@ -1822,28 +1889,30 @@ begin
         jsonb_agg(
           jsonb_build_object('tag', chat_private.tag_of_row(v_secret, n.key), 'row', n.entry)
           order by n.place
-        ) filter (where n.entry <> 'null'),
+        ) filter (where not n.is_gone),
         '[]'
       ) as entries,
       coalesce(
         jsonb_agg(chat_private.tag_of_row(v_secret, n.key) order by n.place)
-          filter (where n.entry = 'null'),
+          filter (where n.is_gone),
         '[]'
       ) as gone
     into v_tagged
     from (
-      select
-        r.entry, r.place,
-        case
-          when r.entry = 'null'
-            then v_owner #>> array['changes', 'keys', (r.place - 1)::text, '0']
+      -- (Two notes may have the same key in different texts.)
+      select distinct on (t.key) r.entry, r.place, t.key, jsonb_typeof(r.entry) = 'string' as is_gone
+      from jsonb_array_elements(v_owner -> 'rows') with ordinality as r (entry, place)
+      cross join lateral (
+        select case
+          when jsonb_typeof(r.entry) = 'string' then r.entry #>> '{}'
           when jsonb_array_length(v_key) = 1 then r.entry ->> (v_key ->> 0)
           else (
             select jsonb_agg(r.entry -> k.name order by k.place)::text
             from jsonb_array_elements_text(v_key) with ordinality as k (name, place)
           )
-        end as key
-      from jsonb_array_elements(v_owner -> 'rows') with ordinality as r (entry, place)
+        end collate "C" as key
+      ) as t
+      order by t.key, r.place
     ) as n;
     -- After several pages something may have changed since the first one.
     v_more := v_more or v_state ?| '{after,until}' or v_owner -> 'state' ? 'at'
@@ -1922,6 +1991,7 @@ Raises:
 revoke execute on function
   chat_private.read_table_cursor(jsonb),
   chat_private.readable_columns(regclass, name),
+  chat_private.has_plain_key(chat_private.streamed_tables),
   chat_private.table_basis(chat_private.streamed_tables, name, jsonb),
   chat_private.last_note_of_page(regclass, uuid, pg_snapshot, pg_snapshot, bigint[], integer),
   chat_private.changed_keys(regclass, uuid, jsonb, pg_snapshot, integer),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.people import Person, people
@@ -34,14 +35,24 @@ create policy "members read what is not hidden" on app.payments for select to au
 grant select on app.payments to authenticated;
 select chat_private.stream_table('app.payments', 'tenant_id');
 """
-VISIBLE = "select to_jsonb(p) from app.payments as p order by p.id"
+READINGS = """
+create schema app;
+grant usage on schema app to authenticated;
+create collation app.caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+create table app.readings (id {key} primary key, tenant_id uuid, amount integer not null);
+alter table app.readings enable row level security;
+create policy "people read all" on app.readings for select to authenticated using (true);
+grant select on app.readings to authenticated;
+select chat_private.stream_table('app.readings', 'tenant_id');
+"""
 
 
 class Copy:
     """The rows on somebody's device, kept as a client keeps them."""
 
-    def __init__(self, person: Person, limit: int = 1000) -> None:
+    def __init__(self, person: Person, limit: int = 1000, table: str = TABLE) -> None:
         self.person = person
+        self.table = table
         self.cursor: dict[str, Any] = {"timeline": None, "limit": limit, "owners": {}}
         self.rows: dict[str, tuple[str, dict[str, Any]]] = {}
         self.resets = 0
@@ -51,7 +62,7 @@ class Copy:
         """Pull until there is no more."""
         more = True
         while more:
-            answer = self.person.call("pull_table", name=TABLE, cursor=Jsonb(self.cursor))[
+            answer = self.person.call("pull_table", name=self.table, cursor=Jsonb(self.cursor))[
                 "pull_table"
             ]
             self.pages += 1
@@ -74,6 +85,8 @@ class Copy:
         for tag in owner["gone"]:
             if self.rows.get(tag, (None,))[0] == owner_id:
                 del self.rows[tag]
+        tags = [entry["tag"] for entry in owner["rows"]]
+        assert len(set(tags)) == len(tags), "clients refuse an answer that has a row twice"
         for entry in owner["rows"]:
             self.rows[entry["tag"]] = (owner_id, entry["row"])
         self.cursor["owners"][owner_id] = owner["cursor"]
@@ -83,15 +96,18 @@ class Copy:
         return sorted((row for _, row in self.rows.values()), key=lambda row: row["id"])
 
 
-def visible(database: str, person: Person) -> list[dict[str, Any]]:
+def visible(database: str, person: Person, table: str = TABLE) -> list[dict[str, Any]]:
     """Return what a select shows somebody."""
+    query = sql.SQL("select to_jsonb(r) from {} as r order by r.id").format(
+        sql.Identifier(*table.split("."))
+    )
     with psycopg.connect(database) as connection:
         connection.execute(
             "select set_config('role', 'authenticated', true),"
             " set_config('request.jwt.claims', %s, true)",
             [f'{{"sub": "{person.id}", "role": "authenticated"}}'],
         )
-        return [row for (row,) in connection.execute(VISIBLE)]
+        return [row for (row,) in connection.execute(query)]
 
 
 def tenants_of(owner: Owner, founder: Person, other: Person) -> list[UUID]:
@@ -189,3 +205,132 @@ def test_notes_that_are_purged_make_a_copy_start_anew(database: str, owner: Owne
         copy.pull()
         assert copy.resets == begun_with + 1
         assert copy.shown() == visible(database, ann)
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [
+        ("numeric", "1.0", "1.00"),
+        ("interval", "1 day", "24:00:00"),
+        ("text collate app.caseless", "ann", "Ann"),
+    ],
+)
+def test_a_key_that_is_equal_and_has_another_text_takes_the_place_of_the_one_before(
+    database: str, owner: Owner, key: str, before: str, after: str
+) -> None:
+    owner.execute(READINGS.format(key=key))
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenant, _ = tenants_of(owner, ann, bob)
+        copy = Copy(ann, table="app.readings")
+        insert = "insert into app.readings values (%s, %s, 1)"
+        for writes in (
+            [("update app.readings set id = %s", [after])],
+            [("delete from app.readings", []), (insert, [after, tenant])],
+        ):
+            owner.execute("delete from app.readings")
+            owner.execute(insert, [before, tenant])
+            copy.pull()
+            assert copy.shown() == visible(database, ann, "app.readings") != []
+            for query, values in writes:
+                owner.execute(query, values)
+            copy.pull()
+            assert copy.shown() == visible(database, ann, "app.readings") != []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "there"),
+    [
+        ("timestamptz", "2026-11-29 10:00+00", ("timezone", "Asia/Tokyo")),
+        ("interval", "1 day 02:00", ("intervalstyle", "iso_8601")),
+        ("bytea", "\\x00ff41", ("bytea_output", "escape")),
+    ],
+)
+def test_it_does_not_matter_in_which_session_a_key_was_written(
+    database: str, owner: Owner, key: str, value: str, there: tuple[str, str]
+) -> None:
+    owner.execute(READINGS.format(key=key))
+    with people(database, "Ann", "Bob") as (ann, bob), psycopg.connect(database) as abroad:
+        tenant, _ = tenants_of(owner, ann, bob)
+        abroad.autocommit = True
+        setting, value_there = there
+        (value_here,) = abroad.execute("select current_setting(%s)", [setting]).fetchone() or ()
+        set_for_good = "select set_config(%s, %s, false)"
+        abroad.execute(set_for_good, [setting, value_there])
+        copy = Copy(ann, table="app.readings")
+        copy.pull()
+        owner.execute("insert into app.readings values (%s, %s, 1)", [value, tenant])
+        abroad.execute("update app.readings set amount = 2")
+        copy.pull()
+        assert copy.shown() == visible(database, ann, "app.readings") != []
+        # The texts of the keys that the copy has are those of the session that pulls.
+        ann.connection.execute(set_for_good, [setting, value_there])
+        owner.execute("update app.readings set amount = 3")
+        copy.pull()
+        assert [row["amount"] for row in copy.shown()] == [3]
+        ann.connection.execute(set_for_good, [setting, value_here])
+        abroad.execute("delete from app.readings")
+        copy.pull()
+        assert copy.shown() == []
+
+
+@pytest.mark.parametrize(
+    ("extension", "key", "values"),
+    [
+        ("citext", 'extensions.citext collate "C"', ["a", "A1", "B", "b1", "c"]),
+        ("ltree", "extensions.ltree", ["a", "a.B", "a_b"]),
+    ],
+)
+def test_keys_of_a_type_of_an_extension_come_all_in_pages_and_go(
+    database: str, owner: Owner, extension: str, key: str, values: list[str]
+) -> None:
+    owner.execute("create extension " + extension + " with schema extensions")
+    owner.execute(READINGS.format(key=key))
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenant, _ = tenants_of(owner, ann, bob)
+        for each in values:
+            owner.execute("insert into app.readings values (%s, %s, 1)", [each, tenant])
+        copy = Copy(ann, limit=1, table="app.readings")
+        copy.pull()
+        assert {row["id"] for row in copy.shown()} == set(values)
+        owner.execute("update app.readings set amount = 2 where id::text <> 'a'")
+        owner.execute("update app.readings set id = 'Z' where id::text = 'a'")
+        copy.pull()
+        assert {row["id"] for row in copy.shown()} == {"Z", *values} - {"a"}
+        owner.execute("delete from app.readings")
+        copy.pull()
+        assert copy.shown() == []
+
+
+def test_a_copy_starts_anew_when_row_level_security_is_turned_off_or_on(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(SCHEMA)
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenant, _ = tenants_of(owner, ann, bob)
+        owner.execute(
+            "insert into app.payments values (1, %s, 5, true), (2, %s, 5, false)", [tenant, tenant]
+        )
+        copy = Copy(ann)
+        for state, ids in (("enable", [2]), ("disable", [1, 2]), ("enable", [2])):
+            owner.execute("alter table app.payments " + state + " row level security")
+            copy.pull()
+            assert [row["id"] for row in copy.shown()] == ids
+            assert copy.shown() == visible(database, ann)
+
+
+@pytest.mark.parametrize("columns", ["(id, amount)", "(tenant_id, amount)", "(amount)", None])
+def test_a_table_whose_key_or_owner_may_not_be_read_any_more_is_not_found(
+    database: str, owner: Owner, columns: str | None
+) -> None:
+    owner.execute(SCHEMA)
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenants_of(owner, ann, bob)
+        copy = Copy(ann)
+        copy.pull()
+        owner.execute("revoke select on app.payments from authenticated")
+        if columns is not None:
+            owner.execute("grant select " + columns + " on app.payments to authenticated")
+        with pytest.raises(psycopg.Error, match="table_not_found"):
+            copy.pull()
+        owner.execute("grant select on app.payments to authenticated")
+        copy.pull()
