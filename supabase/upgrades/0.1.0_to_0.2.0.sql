@@ -456,12 +456,12 @@ begin
     select from chat_private.table_notes as n
     where n.owner_id = new.owner_id and n.xid = new.xid and n.note <> new.note
   ) then
-    -- The first note tells for all.
+    -- The last note tells for all. (Where somebody made constraints immediate, each tells of what is there.)
     if exists (
       select from chat_private.table_notes as n
       where n.owner_id = new.owner_id
         and n.xid = new.xid
-        and n.note < new.note
+        and n.note > new.note
         and n.told is not null
     ) then
       return null;
@@ -562,6 +562,8 @@ volatile
 -- definer: whoever writes the adopter's table has no rights here
 security definer
 set search_path = '', pg_temp
+-- (A text of a number names it exactly only with this.)
+set extra_float_digits = 1
 as $$
 declare
   v_row jsonb := to_jsonb(old);
@@ -581,14 +583,17 @@ begin
       from unnest(v_table.key_columns) with ordinality as k (name, place)
     )
   end;
-  -- (A statement may move thousands of rows, and the first note tells for all.)
+  -- (A statement may move thousands of rows, and one note tells for all.)
   insert into chat_private.table_notes (owner_id, relation, told, keys)
   values (
     v_owner_id, tg_relid,
     case
       when not exists (
         select from chat_private.table_notes as n
-        where n.owner_id = v_owner_id and n.xid = pg_current_xact_id() and n.told is not null
+        where n.owner_id = v_owner_id
+          and n.xid = pg_current_xact_id()
+          and n.relation = tg_relid
+          and n.told is not null
       ) then v_table.owner
     end,
     array[v_key]
@@ -596,6 +601,28 @@ begin
   return null;
 end;
 $$;
+
+-- Triggers of partitions run for the partition, and a name that is written into a trigger would be wrong
+-- once the table has another one.
+create function chat_private.streamed_table(part regclass)
+returns regclass
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return (
+    select s.relation
+    from chat_private.streamed_tables as s
+    where s.relation = streamed_table.part
+      or s.relation in (select a.relid from pg_catalog.pg_partition_ancestors(streamed_table.part) as a)
+    limit 1
+  );
+end;
+$$;
+
+comment on function chat_private.streamed_table(regclass) is
+  'Return the streamed table that a table is, or that it is a partition of; null is none.';
 
 create function chat_private.tg_streamed__truncate()
 returns trigger
@@ -606,7 +633,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
-  perform chat_private.refresh_table(tg_argv[0]::regclass);
+  perform chat_private.refresh_table(chat_private.streamed_table(tg_relid));
   return null;
 end;
 $$;
@@ -753,11 +780,12 @@ begin
   return format(
     $source$
 declare
+  v_relation regclass := %3$s;
   v_notes bigint;
 begin
   -- Most statements change one row, and pay for no more.
   insert into chat_private.table_notes (owner_id, relation, told, keys)
-  select r.%1$I, %3$L::regclass, %4$L, array[%2$s]::text[]
+  select r.%1$I, v_relation, %4$L, array[%2$s]::text[]
   from changed_rows as r
   where r.%1$I is not null and not exists (select from changed_rows offset 1);
   if found then
@@ -765,7 +793,7 @@ begin
   end if;
   insert into chat_private.table_notes (owner_id, relation, told, keys)
   select
-    g.owner_id, %3$L::regclass,
+    g.owner_id, v_relation,
     case when s.first = 1 and g.owners <= 1000 then %4$L end,
     g.keys[s.first:s.first + 999]::text[]
   from (
@@ -779,13 +807,18 @@ begin
   if v_notes > 1000 then
     -- More than 1,000 owners are told at once, as everybody.
     insert into chat_private.table_notes (owner_id, relation, told, keys)
-    values (%5$L, %3$L::regclass, 'tenant', '{}');
+    values (%5$L, v_relation, 'tenant', '{}');
   end if;
   return null;
 end;
 $source$,
-    streamed_source.owner_column, v_key, streamed_source.relation, streamed_source.owner,
-    '00000000-0000-0000-0000-000000000000'
+    streamed_source.owner_column, v_key,
+    (
+      select case c.relkind when 'p' then 'chat_private.streamed_table(tg_relid)' else 'tg_relid' end
+      from pg_catalog.pg_class as c
+      where c.oid = streamed_source.relation
+    ),
+    streamed_source.owner, '00000000-0000-0000-0000-000000000000'
   );
 end;
 $$;
@@ -810,7 +843,8 @@ begin
     );
     return;
   end if;
-  -- (Values that are equal may have different texts, like 1.0 and 1.00, and the text is the key.)
+  -- (Values that are equal may have different texts, like 1.0 and 1.00, and the text is the key. The text of a
+  -- number with a point may leave digits out.)
   execute (
     select format(
       'create trigger _900_move after update on %s for each row when (%s)
@@ -818,8 +852,11 @@ begin
       note_moves.part,
       string_agg(
         format(
-          case when a.atttypid::regtype::text in ('uuid', 'smallint', 'integer', 'bigint')
-            then 'old.%1$I is distinct from new.%1$I'
+          case
+            when a.atttypid::regtype::text in ('uuid', 'smallint', 'integer', 'bigint')
+              then 'old.%1$I is distinct from new.%1$I'
+            when a.atttypid::regtype::text in ('real', 'double precision')
+              then 'old.%1$I <> new.%1$I or old.%1$I::text <> new.%1$I::text'
             else 'old.%1$I::text collate "C" <> new.%1$I::text collate "C"'
           end,
           a.attname
@@ -879,6 +916,7 @@ begin
       volatile
       security definer
       set search_path = '''', pg_temp
+      set extra_float_digits = 1
       as %L;
     revoke execute on function chat_private.%1$I() from public, anon, authenticated',
     v_name,
@@ -903,8 +941,8 @@ begin
          referencing old table as changed_rows
          for each statement execute function chat_private.%2$I();
        create trigger _900_note_truncate after truncate on %1$s
-         for each statement execute function chat_private.tg_streamed__truncate(%3$L)',
-      v_part, v_name, stream_table.relation
+         for each statement execute function chat_private.tg_streamed__truncate()',
+      v_part, v_name
     );
     perform chat_private.note_moves(
       stream_table.relation, v_part, v_name, v_keys || stream_table.owner_column
@@ -917,7 +955,7 @@ comment on function chat_private.stream_table(regclass, text, text) is
   $$Let a table of the project travel into the copies of clients.
 
 Run it as the role that owns the table, for example in a migration, and again after a partition was
-added or the primary key changed. Clients that name the table pull the rows that their person may
+added, the primary key changed, or one of its columns or the owner's got another name. Clients that name the table pull the rows that their person may
 select, of the tenants that they are in, or of their own; see pull_table.
 
 Give the table an index on the owner and the primary key: the first fetch reads the rows in this order.
@@ -1040,6 +1078,7 @@ revoke execute on function
   chat_private.tg_table_notes__announce(),
   chat_private.refresh_table(regclass, uuid),
   chat_private.tg_streamed__move(),
+  chat_private.streamed_table(regclass),
   chat_private.tg_streamed__truncate(),
   chat_private.unstream_table(regclass),
   chat_private.refuse_to_stream(regclass, text, text),

@@ -45,6 +45,17 @@ create policy "people read all" on app.readings for select to authenticated usin
 grant select on app.readings to authenticated;
 select chat_private.stream_table('app.readings', 'tenant_id');
 """
+LINES = """
+create table app.lines (
+  id integer primary key, tenant_id uuid, amount integer not null, is_hidden boolean not null
+) partition by range (id);
+create table app.low_lines partition of app.lines for values from (0) to (2);
+create table app.high_lines partition of app.lines for values from (2) to (100);
+alter table app.lines enable row level security;
+create policy "all read" on app.lines for select to authenticated using (true);
+grant select on app.lines to authenticated;
+select chat_private.stream_table('app.lines', 'tenant_id');
+"""
 
 
 class Copy:
@@ -243,6 +254,7 @@ def test_a_key_that_is_equal_and_has_another_text_takes_the_place_of_the_one_bef
         ("timestamptz", "2026-11-29 10:00+00", ("timezone", "Asia/Tokyo")),
         ("interval", "1 day 02:00", ("intervalstyle", "iso_8601")),
         ("bytea", "\\x00ff41", ("bytea_output", "escape")),
+        ("double precision", "0.30000000000000004", ("extra_float_digits", "-3")),
     ],
 )
 def test_it_does_not_matter_in_which_session_a_key_was_written(
@@ -334,3 +346,68 @@ def test_a_table_whose_key_or_owner_may_not_be_read_any_more_is_not_found(
             copy.pull()
         owner.execute("grant select on app.payments to authenticated")
         copy.pull()
+
+
+def test_a_number_that_differs_in_a_digit_that_a_session_does_not_print_is_another_key(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(READINGS.format(key="double precision"))
+    with people(database, "Ann", "Bob") as (ann, bob), psycopg.connect(database) as abroad:
+        tenant, _ = tenants_of(owner, ann, bob)
+        abroad.autocommit = True
+        abroad.execute("set extra_float_digits = -3")
+        owner.execute("insert into app.readings values (0.3, %s, 1)", [tenant])
+        copy = Copy(ann, table="app.readings")
+        copy.pull()
+        abroad.execute("update app.readings set id = 0.30000000000000004")
+        copy.pull()
+        assert [row["id"] for row in copy.shown()] == [0.30000000000000004]
+
+
+@pytest.mark.parametrize("table", ["payments", "lines"])
+def test_a_table_that_gets_another_name_travels_under_it(
+    database: str, owner: Owner, table: str
+) -> None:
+    owner.execute(SCHEMA)
+    owner.execute(LINES)
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenant, _ = tenants_of(owner, ann, bob)
+        owner.execute(f"alter table app.{table} rename to renamed")
+        copy = Copy(ann, table="app.renamed")
+        copy.pull()
+        owner.execute("insert into app.renamed values (1, %s, 5, false)", [tenant])
+        owner.execute("insert into app.renamed values (2, %s, 5, false)", [tenant])
+        copy.pull()
+        assert [row["id"] for row in copy.shown()] == [1, 2]
+        owner.execute("update app.renamed set id = 3 where id = 1")
+        owner.execute("delete from app.renamed where id = 2")
+        copy.pull()
+        assert [row["id"] for row in copy.shown()] == [3]
+        owner.execute("truncate app.renamed")
+        copy.pull()
+        assert copy.shown() == []
+
+
+def test_where_constraints_are_checked_at_once_each_table_is_announced(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(SCHEMA)
+    owner.execute(LINES)
+    told = (
+        "select array_agg(distinct each.name order by each.name)"
+        " from realtime.messages as m,"
+        " jsonb_array_elements_text(m.payload -> 'tables') as each (name)"
+        " where m.event = 'table_changed' and m.topic like %s"
+    )
+    with people(database, "Ann", "Bob") as (ann, bob):
+        tenants = tenants_of(owner, ann, bob)
+        for tenant, mode in zip(tenants, ("deferred", "immediate"), strict=True):
+            with psycopg.connect(database) as connection:
+                connection.execute(f"set constraints all {mode}")
+                for number, table in enumerate(("payments", "lines", "payments")):
+                    connection.execute(
+                        f"insert into app.{table} values (%s, %s, 5, false)",
+                        [number + 10 * tenants.index(tenant), tenant],
+                    )
+            found = owner.execute(told, [f"tenant:{tenant}:dashboard"]).fetchone()
+            assert found == (["app.lines", "app.payments"],)
