@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import psycopg
+import psycopg2
 import pytest
 import pytest_asyncio
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from parley.realtime import PROFILES
 from parley.realtime.authorization.probes import Probes
@@ -20,6 +24,7 @@ from parley.realtime.authorization.rights import Caller
 from parley.realtime.authorization.tokens import Claims
 from parley.realtime.database.errors import PolicyError
 from parley.realtime.database.pool import Connection, DatabasePool
+from parley.realtime.wal.stream import WalStream
 from tests.e2e.realtime_server import served
 from tests.e2e.realtime_stack import (
     KEY,
@@ -124,6 +129,56 @@ async def test_a_broken_wal_connection_loses_nothing_and_repeats_nothing(
     await until(lambda: len(listener.heard) >= 60)
     assert listener.heard == list(range(60))
     await listener.close()
+
+
+async def test_a_socket_that_gets_the_number_of_a_broken_wal_connection_is_read(
+    postgres: Server,
+) -> None:
+    await run_sql(postgres.url, "select pg_create_logical_replication_slot('numbers', 'pgoutput')")
+    lines: list[asyncio.StreamWriter] = []
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = conninfo_to_dict(postgres.url)
+        back, on = await asyncio.open_connection(str(there["host"]), there["port"])
+        lines.extend((writer, on))
+        await asyncio.gather(pump(reader, on), pump(back, writer), return_exceptions=True)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+
+    async with AsyncExitStack() as end:
+        line = await end.enter_async_context(await asyncio.start_server(forward, "127.0.0.1", 0))
+        url = make_conninfo(postgres.url, port=line.sockets[0].getsockname()[1], sslmode="disable")
+        stream = WalStream(0, lambda changes, begin: None, lambda: False)
+        end.callback(stream.close)
+        await stream.open(url, "numbers", ["supabase_realtime_messages_publication"])
+        assert stream._connection is not None
+        number = stream._connection.fileno()
+        for each in lines:
+            each.transport.abort()
+        with pytest.raises(psycopg2.Error):
+            await asyncio.wait_for(asyncio.shield(stream.ended), 10)
+        pairs = [socket.socketpair() for _ in range(50)]
+        sides = {}
+        for here, there in (*pairs, *(pair[::-1] for pair in pairs)):
+            here.setblocking(False)
+            end.callback(here.close)
+            sides[here.fileno()] = here, there
+        here, there = sides[number]
+        hearing = asyncio.ensure_future(asyncio.get_running_loop().sock_recv(here, 9))
+        await asyncio.sleep(0)
+        there.send(b"something")
+        assert await asyncio.wait_for(hearing, 10) == b"something"
+
+    async def is_dropped() -> bool:
+        try:
+            await run_sql(postgres.url, "select pg_drop_replication_slot('numbers')")
+        except psycopg.errors.ObjectInUse:
+            return False
+        return True
+
+    await until(is_dropped)
 
 
 async def test_a_slot_that_somebody_dropped_is_made_again(host: Host, postgres: Server) -> None:

@@ -57,6 +57,8 @@ class WalStream:
         self._is_behind = is_behind
         self._connection: psycopg2.extensions.connection | None = None
         self._cursor: _ReplicationCursor | None = None
+        self._descriptor: int | None = None
+        """The socket that the event loop watches."""
         self._decoder = Decoder()
         self._begun: Begin | None = None
         self._changes: list[RowChange] = []
@@ -89,7 +91,11 @@ class WalStream:
         if self._cursor is not None:
             if self._begun is None and self._resume is None:
                 self.position = max(self.position, self._cursor.wal_end)
-            self._cursor.send_feedback(flush_lsn=self.position, force=True)
+            try:
+                self._cursor.send_feedback(flush_lsn=self.position, force=True)
+            except psycopg2.Error:
+                self._unwatch()
+                raise
             if self._resume is None:
                 # Sending may have read messages into libpq's buffer. The socket is not readable
                 # for those, so look for them here.
@@ -99,17 +105,26 @@ class WalStream:
         """Stop reading."""
         if self._resume is not None:
             self._resume.cancel()
+        self._unwatch()
         if self._connection is not None:
-            if not self._connection.closed:
-                asyncio.get_running_loop().remove_reader(self._connection.fileno())
             self._connection.close()
         self.ended.cancel()
 
     def _watch(self) -> None:
         if self._connection is not None:
-            loop = asyncio.get_running_loop()
-            loop.add_reader(self._connection.fileno(), self._on_readable)
+            self._descriptor = self._connection.fileno()
+            asyncio.get_running_loop().add_reader(self._descriptor, self._on_readable)
             self._on_readable()
+
+    def _unwatch(self) -> None:
+        """Have the event loop forget the socket; after an error before anything else happens.
+
+        libpq closes the socket of a broken connection by itself. The next one that is opened gets
+        its number, and would not be watched while the event loop thinks that it is.
+        """
+        if self._descriptor is not None:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._descriptor = None
 
     def _on_readable(self) -> None:
         self._resume = None
@@ -117,7 +132,7 @@ class WalStream:
             return
         loop = asyncio.get_running_loop()
         if self._is_behind():
-            loop.remove_reader(self._connection.fileno())
+            self._unwatch()
             self._resume = loop.call_later(RESUME_S, self._watch)
             return
         try:
@@ -135,8 +150,7 @@ class WalStream:
             self._resume = loop.call_soon(self._on_readable)
 
     def _fail(self, error: Exception) -> None:
-        if self._connection is not None and not self._connection.closed:
-            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+        self._unwatch()
         self.ended.set_exception(error)
 
     def _take(self, payload: bytes) -> None:
