@@ -579,8 +579,9 @@ comment on function chat_private.stream_table(regclass, text, text) is
   $$Let a table of the project travel into the copies of clients.
 
 Run it as the role that owns the table, for example in a migration, and again after a partition was
-added, the primary key changed, or one of its columns or the owner's got another name. Clients that name the table pull the rows that their person may
-select, of the tenants that they are in, or of their own; see pull_table.
+added, the primary key changed, or one of its columns or the owner's got another name. Clients that name
+the table pull the rows that their person may select, of the tenants that they are in, or of their own;
+see pull_table.
 
 Give the table an index on the owner and the primary key: the first fetch reads the rows in this order.
 
