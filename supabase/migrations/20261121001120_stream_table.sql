@@ -56,7 +56,7 @@ whose key or owner is another one now, with what it was.$$;
 comment on column chat_private.table_notes.after is
   'All transactions before this one had ended when the note was made.';
 comment on column chat_private.table_notes.told is
-  'Whose topic hears of the transaction: tenant or user; null where another note of the statement says it.';
+  'Whose topic hears of the transaction: tenant or user; null where another note of it says so.';
 comment on column chat_private.table_notes.keys is
   'The key of a row is the text of its column, or a JSON list of these if there are several columns.';
 
@@ -186,7 +186,7 @@ volatile
 -- definer: whoever writes the adopter's table has no rights here
 security definer
 set search_path = '', pg_temp
--- (A text of a number names it exactly only with this.)
+-- With less, the text of a number with a point may leave digits out, and would be another key.
 set extra_float_digits = 1
 as $$
 declare
