@@ -628,6 +628,8 @@ async def test_an_announced_change_is_there_while_the_replica_lags(
         catch_up(device.stack, standby)
         # The control: the replica answers what is asked because of the time.
         await device.look_until_replica_says(b'"more":false')
+        # (What the last look asked for is over after this.)
+        await chat.sync()
         with lagging(standby):
             asked = device.reads.requests["pull_table"]
             (payment,) = shop.pay(tenant)
