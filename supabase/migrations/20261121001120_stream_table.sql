@@ -62,7 +62,8 @@ comment on column chat_private.table_notes.keys is
 
 -- Every write to a streamed table pays for a note and for this, so both do little: there is no constraint
 -- and no second index on the notes, and nearly every transaction leaves an owner one note. It is deferred, so
--- that it comes when the transaction is about to end, and tells of all its notes.
+-- that it comes when the transaction is about to end, and tells of all its notes. (A condition of the trigger
+-- would be read anew at every write.)
 create function chat_private.tg_table_notes__announce()
 returns trigger
 language plpgsql
@@ -73,13 +74,18 @@ set search_path = '', pg_temp
 set lock_timeout = '250ms'
 as $$
 declare
+  v_id uuid := gen_random_uuid();
   v_tables text[] := array[new.relation::text];
   v_topic text := 'tenant:' || new.owner_id || ':dashboard';
 begin
-  if exists (
-    select from chat_private.table_notes as n
-    where n.owner_id = new.owner_id and n.xid = new.xid and n.note <> new.note
-  ) then
+  if new.told is null then
+    return null;
+  end if;
+  -- A note that is alone in its transaction has the last number that this session took, and looking for
+  -- others is dear. Where there are several, the first that comes here does not have it, and takes a
+  -- number itself, so that none of the others does.
+  if new.note <> currval('chat_private.table_notes_note_seq') then
+    perform nextval('chat_private.table_notes_note_seq');
     -- The last note tells for all. (Where somebody made constraints immediate, each tells of what is there.)
     if exists (
       select from chat_private.table_notes as n
@@ -101,16 +107,17 @@ begin
       select s.epoch from chat_private.user_streams as s where s.user_id = new.owner_id
     );
   end if;
-  insert into realtime.messages (id, topic, extension, event, payload, private)
-  select
-    e.id, v_topic, 'broadcast', 'table_changed',
-    jsonb_build_object(
-      new.told || '_id', nullif(new.owner_id, '00000000-0000-0000-0000-000000000000'),
-      'tables', v_tables, 'id', e.id
-    ),
-    true
-  from gen_random_uuid() as e (id)
-  where v_topic is not null;
+  if v_topic is not null then
+    insert into realtime.messages (id, topic, extension, event, payload, private)
+    values (
+      v_id, v_topic, 'broadcast', 'table_changed',
+      jsonb_build_object(
+        new.told || '_id', nullif(new.owner_id, '00000000-0000-0000-0000-000000000000'),
+        'tables', v_tables, 'id', v_id
+      ),
+      true
+    );
+  end if;
   return null;
 exception
   when others then
@@ -122,7 +129,7 @@ $$;
 
 create constraint trigger _900_announce after insert on chat_private.table_notes
   deferrable initially deferred
-  for each row when (new.told is not null) execute function chat_private.tg_table_notes__announce();
+  for each row execute function chat_private.tg_table_notes__announce();
 
 create function chat_private.refresh_table(relation regclass, owner_id uuid default null)
 returns void
@@ -404,12 +411,11 @@ begin
   return format(
     $source$
 declare
-  v_relation regclass := %3$s;
   v_notes bigint;
 begin
   -- Most statements change one row, and pay for no more.
   insert into chat_private.table_notes (owner_id, relation, told, keys)
-  select r.%1$I, v_relation, %4$L, array[%2$s]::text[]
+  select r.%1$I, %3$s, %4$L, array[%2$s]::text[]
   from changed_rows as r
   where r.%1$I is not null and not exists (select from changed_rows offset 1);
   if found then
@@ -417,7 +423,7 @@ begin
   end if;
   insert into chat_private.table_notes (owner_id, relation, told, keys)
   select
-    g.owner_id, v_relation,
+    g.owner_id, %3$s,
     case when s.first = 1 and g.owners <= 1000 then %4$L end,
     g.keys[s.first:s.first + 999]::text[]
   from (
@@ -431,7 +437,7 @@ begin
   if v_notes > 1000 then
     -- More than 1,000 owners are told at once, as everybody.
     insert into chat_private.table_notes (owner_id, relation, told, keys)
-    values (%5$L, v_relation, 'tenant', '{}');
+    values (%5$L, %3$s, 'tenant', '{}');
   end if;
   return null;
 end;

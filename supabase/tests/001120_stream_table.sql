@@ -10,6 +10,7 @@ create table app.payments (id integer primary key, tenant_id uuid, amount intege
 create table app.notes (id uuid primary key default gen_random_uuid(), user_id uuid not null);
 create table app."odd Lines" (a integer, "b%b" text, "Tenant" uuid, primary key (a, "b%b")) partition by range (a);
 create table app.lines_low partition of app."odd Lines" for values from (0) to (100);
+create table app.lines_high partition of app."odd Lines" for values from (100) to (200);
 create view app.everything as select * from app.payments;
 create table app.prices (price numeric primary key, tenant_id uuid not null);
 create table app.keyless (tenant_id uuid);
@@ -36,7 +37,7 @@ returns jsonb
 language sql
 security definer
 return (
-  select coalesce(jsonb_agg(jsonb_build_array(n.owner_id, n.relation::text, k.keys) order by n.note), '[]')
+  select coalesce(jsonb_agg(jsonb_build_array(n.owner_id, n.relation::text, k.keys) order by n.owner_id, n.note), '[]')
   from chat_private.table_notes as n
   cross join lateral (select array_agg(k.key order by k.key) as keys from unnest(n.keys) as k (key)) as k
 );
@@ -57,6 +58,12 @@ returns jsonb
 language sql
 immutable
 return jsonb_build_array(tests.tenant(n), 'app.payments', to_jsonb(keys));
+-- (In the order of the owners.)
+create function tests.both(a jsonb, b jsonb)
+returns jsonb
+language sql
+immutable
+return (select jsonb_agg(n.note order by n.note ->> 0) from (values (a), (b)) as n (note));
 create function tests.topic(n integer, variadic tables text[])
 returns jsonb
 language sql
@@ -115,7 +122,7 @@ from (
   (2, 'update app.payments set amount = 5 where id < 3', jsonb_build_array(tests.note(1, '1', '2')),
     'an update notes each key once'),
   (3, 'update app.payments set tenant_id = tests.tenant(2) where id = 1',
-    jsonb_build_array(tests.note(1, '1'), tests.note(2, '1')), 'a row that moves is noted for both owners'),
+    tests.both(tests.note(1, '1'), tests.note(2, '1')), 'a row that moves is noted for both owners'),
   (4, 'update app.payments set id = 9 where id = 2', jsonb_build_array(tests.note(1, '2'), tests.note(1, '9')),
     'a key that changes is noted with both values'),
   (5, 'delete from app.payments where id = 9', jsonb_build_array(tests.note(1, '9')), 'a delete is noted'),
@@ -138,7 +145,31 @@ from (
       jsonb_build_array(tests.tenant(1), 'app.prices', '["1.0"]'::jsonb),
       jsonb_build_array(tests.tenant(1), 'app.prices', '["1.00"]'::jsonb)
     ),
-    'a key that is equal and has another text is another key')
+    'a key that is equal and has another text is another key'),
+  (12, 'update app.payments set tenant_id = tests.tenant(1) where id = 7', jsonb_build_array(tests.note(1, '7')),
+    'a row that gets an owner is noted'),
+  (13, 'update app.payments set tenant_id = null where id = 7', jsonb_build_array(tests.note(1, '7')),
+    'a row that loses its owner is noted'),
+  (14, 'update app."odd Lines" set a = 150 where a = 6; update app."odd Lines" set a = 6 where a = 150',
+    (
+      select jsonb_agg(
+        jsonb_build_array(tests.tenant(1), 'app."odd Lines"', jsonb_build_array(format('[%s, "x \"y"]', k.a)))
+        order by k.place
+      )
+      from unnest('{6,150,150,6}'::integer[]) with ordinality as k (a, place)
+    ),
+    'a row that moves to another partition is noted with both keys'),
+  (15, 'update app.payments set tenant_id = tests.tenant(case id when 1 then 1 else 2 end) where id in (1, 3)',
+    (
+      select jsonb_agg(n.note order by n.note ->> 0, n.place)
+      from (
+        values
+        (1, tests.note(2, '1')), (2, tests.note(1, '3')), (3, tests.note(1, '1')), (4, tests.note(2, '3'))
+      ) as n (place, note)
+    ),
+    'rows that change places are noted for both owners'),
+  (16, 'update app.payments set tenant_id = tests.tenant(1) where id = 3', tests.both(tests.note(1, '3'), tests.note(2, '3')),
+    'a row of an owner who has several is noted alone')
 ) as s (place, statement, notes, title)
 order by place;
 select is(
@@ -178,7 +209,13 @@ from (
   (9, 'insert into app.payments select 20000 + n, tests.tenant(n) from generate_series(1, 1001) as n;
     update app.payments set amount = 3 where id = 20001; update app.payments set amount = 4 where id = 20001',
     (select jsonb_agg(t.topic order by t.topic) from unnest(array[tests.topic(null, 'app.payments'), tests.topic(1, 'app.payments')]) as t (topic)),
-    'an owner who was told with everybody is told once more of what comes after')
+    'an owner who was told with everybody is told once more of what comes after'),
+  (10, 'update app.payments set amount = 5 where id in (20001, 20002); update app.lines_low set "b%b" = ''y''',
+    tests.both(tests.topic(1, 'app."odd Lines"', 'app.payments'), tests.topic(2, 'app.payments')),
+    'each owner of a transaction is told once, of the tables that are theirs'),
+  (11, 'update app.lines_low set "b%b" = ''x''; update app.payments set amount = 6 where id in (20001, 20002)',
+    tests.both(tests.topic(1, 'app."odd Lines"', 'app.payments'), tests.topic(2, 'app.payments')),
+    'whichever table is written first')
 ) as s (place, statement, told, title)
 order by place;
 select is(
