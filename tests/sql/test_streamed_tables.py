@@ -6,7 +6,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -56,6 +56,19 @@ create policy "all read" on app.lines for select to authenticated using (true);
 grant select on app.lines to authenticated;
 select chat_private.stream_table('app.lines', 'tenant_id');
 """
+
+
+# Each returns the owners before and after.
+WRITES = (
+    "insert into app.{table} select n, %(tenant)s, 5, false"
+    " from generate_series(%(id)s, %(id)s + 5) as n on conflict do nothing returning tenant_id",
+    "update app.{table} set amount = amount + 1 where id = %(id)s returning tenant_id",
+    "update app.{table} set amount = amount + 1 where tenant_id = any (%(tenants)s)"
+    " returning tenant_id",
+    "update app.{table} set tenant_id = %(tenant)s where tenant_id = %(other)s"
+    " returning tenant_id, %(other)s",
+    "delete from app.{table} where id = %(id)s returning tenant_id",
+)
 
 
 class Copy:
@@ -172,6 +185,55 @@ def try_to_write(database: str, tenants: list[UUID], seed: int, over: threading.
         except (psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation):
             count += 1
     return count
+
+
+def write_at_random(
+    connection: psycopg.Connection[Any], rng: random.Random, ids: range, tenants: list[UUID]
+) -> set[tuple[UUID, str]]:
+    """Run a statement, or undo it; return who lost or got rows in which table."""
+    tenant, other = rng.sample(tenants, 2)
+    table = rng.choice(("payments", "lines"))
+    is_undone = rng.random() < 0.2
+    with connection.transaction(force_rollback=is_undone):
+        rows = connection.execute(
+            rng.choice(WRITES).format(table=table),
+            {"id": rng.choice(ids), "tenant": tenant, "other": other, "tenants": tenants},
+        ).fetchall()
+    return set() if is_undone else {(each, f"app.{table}") for row in rows for each in row}
+
+
+def commit_and_look(database: str, ids: range) -> None:
+    """Commit transactions over rows of one's own, and look what each of them told."""
+    rng = random.Random(ids.start)
+    tenants = [uuid4(), uuid4()]
+    topics = [f"tenant:{tenant}:dashboard" for tenant in tenants]
+    told = 0
+    with psycopg.connect(database, autocommit=True) as connection:
+        for _ in range(100):
+            changed: dict[str, set[str]] = {}
+            with connection.transaction():
+                for _ in range(rng.choice((1, 1, 2, 4))):
+                    for tenant, table in write_at_random(connection, rng, ids, tenants):
+                        changed.setdefault(f"tenant:{tenant}:dashboard", set()).add(table)
+            found = connection.execute(
+                "select m.topic, m.payload -> 'tables' from realtime.messages as m"
+                " where m.event = 'table_changed' and m.topic = any (%s)"
+                " order by m.inserted_at offset %s",
+                [topics, told],
+            ).fetchall()
+            told += len(found)
+            expected = [(topic, sorted(tables)) for topic, tables in changed.items()]
+            assert sorted((topic, sorted(tables)) for topic, tables in found) == sorted(expected)
+    assert told > 50, "most transactions change something"
+
+
+def test_a_transaction_tells_each_of_its_owners_once_and_names_their_tables(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(SCHEMA)
+    owner.execute(LINES)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(commit_and_look, [database] * 3, [range(n, n + 24) for n in (0, 30, 60)]))
 
 
 def test_copies_hold_what_a_select_shows_while_six_writers_write(
