@@ -1,22 +1,49 @@
--- Four equal tables: alone, streamed, in the publication of Realtime, and with the trigger that seed schemas use.
+-- Four equal tables: alone, streamed, in the publication of Realtime, and with the trigger that seed schemas use. They
+-- have the columns, the index and the policies of payments in examples/dashboard.
 create schema app;
 grant usage on schema app to authenticated;
-create table app.bare (id integer primary key, tenant_id uuid not null, amount integer not null) with (fillfactor = 50);
-create index bare_by_tenant on app.bare (tenant_id, id);
+create table app.bare (
+  id bigint primary key,
+  tenant_id uuid not null,
+  payee text not null,
+  amount numeric(12, 2) not null,
+  status text not null default 'open',
+  due_on date not null,
+  constraint status_is_known check (status in ('open', 'paid'))
+) with (fillfactor = 50);
+create index bare_by_tenant on app.bare (tenant_id);
 create table app.streamed (like app.bare including all) with (fillfactor = 50);
 create table app.published (like app.bare including all) with (fillfactor = 50);
 create table app.broadcast (like app.bare including all) with (fillfactor = 50);
-alter table app.bare enable row level security;
-alter table app.streamed enable row level security;
-alter table app.published enable row level security;
-alter table app.broadcast enable row level security;
-create policy "people write" on app.bare for all to authenticated using (true);
-create policy "people write" on app.streamed for all to authenticated using (true);
-create policy "people write" on app.published for all to authenticated using (true);
-create policy "people write" on app.broadcast for all to authenticated using (true);
-grant select, update on app.bare, app.streamed, app.published, app.broadcast to authenticated;
+-- And two of the smallest that travel, which everybody may write.
+create table app.small_bare (id bigint primary key, tenant_id uuid not null, status text not null)
+  with (fillfactor = 50);
+create table app.small_streamed (like app.small_bare including all) with (fillfactor = 50);
+
+do $$
+declare
+  v_name text;
+begin
+  foreach v_name in array '{bare,streamed,published,broadcast,small_bare,small_streamed}'::text[] loop
+    execute format('alter table app.%I enable row level security', v_name);
+    execute format('grant select, update on app.%I to authenticated', v_name);
+    if v_name like 'small%' then
+      execute format('create policy "people write" on app.%I to authenticated using (true)', v_name);
+    else
+      execute format(
+        'create policy "members read" on app.%1$I for select to authenticated using (%2$s);
+         create policy "members pay" on app.%1$I for update to authenticated using (%2$s)',
+        v_name,
+        'tenant_id in (select t.tenant_id from chat.tenant_members as t'
+        ' where t.user_id = (select auth.uid()) and t.removed_at is null)'
+      );
+    end if;
+  end loop;
+end;
+$$;
 
 select chat_private.stream_table('app.streamed', 'tenant_id');
+select chat_private.stream_table('app.small_streamed', 'tenant_id');
 alter publication supabase_realtime add table app.published;
 create function app.broadcast_row()
 returns trigger

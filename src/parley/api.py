@@ -2071,10 +2071,11 @@ class ChatApi:
           purged messages that are not recognized any more, "files_given_up": files that were
           uploaded and are held by no message after a day, "checks_forgotten": content checks of
           a week ago that failed or were slow, "losses_forgotten": notes of broadcasts that were
-          lost a week ago, "table_notes_folded": notes of changes in streamed tables that later
-          ones made shorter, "table_notes_dropped": such notes of settings.keep_changes ago,
-          "messages_purged": messages that have had the days their room or tenant keeps them,
-          "removed_rows_dropped": reactions and pins that were taken back 90 days ago,
+          lost a week ago, "tables_streamed_again": streamed tables that got a trigger which may
+          change their rows, "table_notes_folded": notes of changes in streamed tables that
+          later ones made shorter, "table_notes_dropped": such notes of settings.keep_changes
+          ago, "messages_purged": messages that have had the days their room or tenant keeps
+          them, "removed_rows_dropped": reactions and pins that were taken back 90 days ago,
           "edits_dropped": earlier texts of messages, after settings.keep_edits,
           "invites_dropped": invites that ended 90 days ago, "traces_dropped": leases of
           presence and settled pushes of 90 days ago, and buckets that are full, "rows_erased":

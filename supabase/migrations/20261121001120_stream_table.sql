@@ -456,8 +456,32 @@ $$;
 comment on function chat_private.streamed_source(regclass, text, text, text[]) is
   'Write the body of the trigger function that notes the changed keys of a table.';
 
+create function chat_private.changes_rows_itself(relation regclass)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select
+    from pg_catalog.pg_trigger as t
+    where t.tgrelid = changes_rows_itself.relation
+      -- (1 is for each row, 2 before, 16 update)
+      and t.tgtype & 19 = 19
+  );
+end;
+$$;
+
+comment on function chat_private.changes_rows_itself(regclass) is
+  'Tell whether a trigger of a table may change its rows in an update.';
+
 -- A row that moves to another partition is to Postgres one that goes and one that comes, and no update of
 -- a row, so in partitioned tables all old keys are noted.
+--
+-- A condition costs each update of one row a tenth of its price, even where it is false. Most updates name
+-- neither key nor owner, and Postgres does not come to the condition where the trigger is only for these
+-- columns. It goes by what the statement names; other triggers may change a row as well.
 create function chat_private.note_moves(relation regclass, part regclass, name text, columns text[])
 returns void
 language plpgsql
@@ -477,8 +501,12 @@ begin
   -- number with a point may leave digits out.)
   execute (
     select format(
-      'create trigger _900_move after update on %s for each row when (%s)
+      'create trigger _900_move after update %s on %s for each row when (%s)
          execute function chat_private.tg_streamed__move()',
+      case
+        when not chat_private.changes_rows_itself(note_moves.part)
+          then 'of ' || string_agg(quote_ident(a.attname), ', ')
+      end,
       note_moves.part,
       string_agg(
         format(
@@ -599,6 +627,48 @@ Args:
 Raises:
   invalid_input: the table lacks one of these; the message says which.$$;
 
+-- The project may give a table a trigger that changes rows when it travels already.
+create function chat_private.stream_changed_tables()
+returns integer
+language plpgsql
+volatile
+set search_path = '', pg_temp
+-- Writers of the table wait behind this, and it waits for those that are there.
+set lock_timeout = '250ms'
+as $$
+declare
+  v_table chat_private.streamed_tables;
+  v_done integer := 0;
+begin
+  for v_table in
+    select s.*
+    from chat_private.streamed_tables as s
+    join pg_catalog.pg_trigger as t on t.tgrelid = s.relation
+    where t.tgname = '_900_move'
+      and t.tgattr::text <> ''
+      and chat_private.changes_rows_itself(s.relation)
+  loop
+    begin
+      perform chat_private.stream_table(v_table.relation, v_table.owner_column, v_table.owner);
+      v_done := v_done + 1;
+    exception
+      when lock_not_available or insufficient_privilege or sqlstate 'PT400' then
+        raise warning 'stream_table() has to be called again for %: %', v_table.relation, sqlerrm;
+    end;
+  end loop;
+  return v_done;
+end;
+$$;
+
+comment on function chat_private.stream_changed_tables() is
+  $$Call stream_table() again for tables that got a trigger which may change their rows.
+
+Copies then fetch the table anew, because rows may have moved unnoticed meanwhile.
+
+Returns:
+  How many tables; one that is busy, that somebody else owns or that cannot travel any more is left, with
+  a warning.$$;
+
 create table chat_private.note_folding (
   only_row boolean primary key default true,
   owner_id uuid not null default '00000000-0000-0000-0000-000000000000',
@@ -714,7 +784,9 @@ revoke execute on function
   chat_private.unstream_table(regclass),
   chat_private.refuse_to_stream(regclass, text, text),
   chat_private.streamed_source(regclass, text, text, text[]),
+  chat_private.changes_rows_itself(regclass),
   chat_private.note_moves(regclass, regclass, text, text[]),
   chat_private.stream_table(regclass, text, text),
+  chat_private.stream_changed_tables(),
   chat_private.tidy_table_notes(integer)
   from public, anon, authenticated;

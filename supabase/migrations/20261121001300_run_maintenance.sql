@@ -199,7 +199,8 @@ begin
     'sends_forgotten', chat_private.forget_purged_sends(1000),
     'files_given_up', chat_private.queue_orphans(1000),
     'checks_forgotten', chat_private.drop_old_checks(1000),
-    'losses_forgotten', chat_private.drop_old_losses(5000)
+    'losses_forgotten', chat_private.drop_old_losses(5000),
+    'tables_streamed_again', chat_private.stream_changed_tables()
   )
   || chat_private.tidy_table_notes(1000)
   -- From here on nothing waits for a room: these take the locks that a hold waits for.
@@ -233,6 +234,7 @@ Returns:
   "files_given_up": files that were uploaded and are held by no message after a day,
   "checks_forgotten": content checks of a week ago that failed or were slow,
   "losses_forgotten": notes of broadcasts that were lost a week ago,
+  "tables_streamed_again": streamed tables that got a trigger which may change their rows,
   "table_notes_folded": notes of changes in streamed tables that later ones made shorter,
   "table_notes_dropped": such notes of settings.keep_changes ago,
   "messages_purged": messages that have had the days their room or tenant keeps them,

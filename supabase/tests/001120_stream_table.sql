@@ -182,6 +182,63 @@ select is(
   '2,500 rows of one owner are three notes'
 );
 
+-- Rows that move without being told to in the statement
+create table app.derived (id integer primary key, n integer, tenant_id uuid generated always as (tests.tenant(n)) stored);
+create table app.groups (tenant_id uuid primary key);
+create table app.lines (id integer primary key, tenant_id uuid references app.groups on update cascade);
+create table app.hooked (id integer primary key, n integer, tenant_id uuid);
+create table app.hooked_later (like app.hooked including all);
+alter table app.derived enable row level security;
+alter table app.lines enable row level security;
+alter table app.hooked enable row level security;
+alter table app.hooked_later enable row level security;
+grant select on app.derived, app.lines, app.hooked, app.hooked_later to authenticated;
+create function app.set_tenant()
+returns trigger
+language plpgsql
+as $$
+begin
+  new.tenant_id := tests.tenant(new.n);
+  return new;
+end;
+$$;
+create trigger set_tenant before update on app.hooked for each row execute function app.set_tenant();
+select chat_private.stream_table(t, 'tenant_id') from unnest('{app.derived,app.lines,app.hooked,app.hooked_later}'::regclass[]) as t;
+insert into app.derived values (1, 1);
+insert into app.groups values (tests.tenant(1));
+insert into app.lines values (1, tests.tenant(1));
+insert into app.hooked values (1, 1, tests.tenant(1));
+insert into app.hooked_later select h.* from app.hooked as h;
+create function tests.moved(relation text)
+returns jsonb
+language sql
+return (
+  select jsonb_agg(jsonb_build_array(tests.tenant(n), moved.relation, '["1"]'::jsonb) order by tests.tenant(n))
+  from unnest('{1,2}'::integer[]) as n
+);
+select is(tests.noted(statement), tests.moved(relation), title)
+from (
+  values
+  ('update app.derived set n = 2', 'app.derived', 'a row whose owner is generated moves'),
+  ('update app.groups set tenant_id = tests.tenant(2)', 'app.lines', 'a row that follows a foreign key moves'),
+  ('update app.hooked set n = 2', 'app.hooked', 'a row that a trigger of the project moves is noted for both owners')
+) as s (statement, relation, title);
+select is(
+  (
+    select jsonb_object_agg(t.tgrelid::regclass, t.tgattr::text)
+    from pg_trigger as t
+    where t.tgname = '_900_move' and t.tgrelid in ('app.derived'::regclass, 'app.hooked'::regclass)
+  ), '{"app.derived": "1 3", "app.hooked": ""}', 'an update that names neither key nor owner pays no condition, where no trigger may change them'
+);
+select is(chat_private.stream_changed_tables(), 0, 'tables that had such triggers when they were streamed stay as they are');
+create trigger set_tenant before update on app.hooked_later for each row execute function app.set_tenant();
+select is((chat.run_maintenance() ->> 'tables_streamed_again')::integer, 1, 'maintenance notices a trigger that came later');
+select is((chat.run_maintenance() ->> 'tables_streamed_again')::integer, 0, 'once');
+select is(
+  tests.noted('update app.hooked_later set n = 2'), tests.moved('app.hooked_later'), 'from then on its moves are noted'
+);
+select chat_private.unstream_table(t) from unnest('{app.derived,app.lines,app.hooked,app.hooked_later}'::regclass[]) as t;
+
 -- What is told
 select is(tests.told(statement), told, title)
 from (

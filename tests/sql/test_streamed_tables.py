@@ -450,6 +450,23 @@ def test_a_table_that_gets_another_name_travels_under_it(
         assert copy.shown() == []
 
 
+def test_maintenance_passes_by_a_table_that_is_busy_and_comes_back_to_it(
+    database: str, owner: Owner
+) -> None:
+    owner.execute(SCHEMA)
+    owner.execute(
+        "create function app.touch() returns trigger language plpgsql as 'begin return new; end';"
+        " create trigger touch before update on app.payments"
+        " for each row execute function app.touch()"
+    )
+    again = "select chat_private.stream_changed_tables()"
+    with psycopg.connect(database) as writer:
+        writer.execute("insert into app.payments values (1, null, 1, false)")
+        assert owner.execute(again).fetchall() == [(0,)]
+    assert owner.execute(again).fetchall() == [(1,)]
+    assert owner.execute(again).fetchall() == [(0,)]
+
+
 def test_where_constraints_are_checked_at_once_each_table_is_announced(
     database: str, owner: Owner
 ) -> None:

@@ -2474,6 +2474,7 @@ export type ChatFunctions = {
    *   "files_given_up": files that were uploaded and are held by no message after a day,
    *   "checks_forgotten": content checks of a week ago that failed or were slow,
    *   "losses_forgotten": notes of broadcasts that were lost a week ago,
+   *   "tables_streamed_again": streamed tables that got a trigger which may change their rows,
    *   "table_notes_folded": notes of changes in streamed tables that later ones made shorter,
    *   "table_notes_dropped": such notes of settings.keep_changes ago,
    *   "messages_purged": messages that have had the days their room or tenant keeps them,
