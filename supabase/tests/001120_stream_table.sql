@@ -182,17 +182,24 @@ select is(
   '2,500 rows of one owner are three notes'
 );
 
--- Rows that move without being told to in the statement
+-- Ways in which rows move
 create table app.derived (id integer primary key, n integer, tenant_id uuid generated always as (tests.tenant(n)) stored);
 create table app.groups (tenant_id uuid primary key);
 create table app.lines (id integer primary key, tenant_id uuid references app.groups on update cascade);
 create table app.hooked (id integer primary key, n integer, tenant_id uuid);
 create table app.hooked_later (like app.hooked including all);
+create table app.viewed (like app.hooked including all);
+create table app.merged (like app.hooked including all);
+create table app.upserted (like app.hooked including all);
+create view app.followed as select v.tenant_id, v.id from app.viewed as v;
 alter table app.derived enable row level security;
 alter table app.lines enable row level security;
 alter table app.hooked enable row level security;
 alter table app.hooked_later enable row level security;
-grant select on app.derived, app.lines, app.hooked, app.hooked_later to authenticated;
+alter table app.viewed enable row level security;
+alter table app.merged enable row level security;
+alter table app.upserted enable row level security;
+grant select on app.derived, app.lines, app.hooked, app.hooked_later, app.viewed, app.merged, app.upserted to authenticated;
 create function app.set_tenant()
 returns trigger
 language plpgsql
@@ -203,12 +210,15 @@ begin
 end;
 $$;
 create trigger set_tenant before update on app.hooked for each row execute function app.set_tenant();
-select chat_private.stream_table(t, 'tenant_id') from unnest('{app.derived,app.lines,app.hooked,app.hooked_later}'::regclass[]) as t;
+select chat_private.stream_table(t, 'tenant_id') from unnest('{app.derived,app.lines,app.hooked,app.hooked_later,app.viewed,app.merged,app.upserted}'::regclass[]) as t;
 insert into app.derived values (1, 1);
 insert into app.groups values (tests.tenant(1));
 insert into app.lines values (1, tests.tenant(1));
 insert into app.hooked values (1, 1, tests.tenant(1));
 insert into app.hooked_later select h.* from app.hooked as h;
+insert into app.viewed select h.* from app.hooked as h;
+insert into app.merged select h.* from app.hooked as h;
+insert into app.upserted select h.* from app.hooked as h;
 create function tests.moved(relation text)
 returns jsonb
 language sql
@@ -221,7 +231,12 @@ from (
   values
   ('update app.derived set n = 2', 'app.derived', 'a row whose owner is generated moves'),
   ('update app.groups set tenant_id = tests.tenant(2)', 'app.lines', 'a row that follows a foreign key moves'),
-  ('update app.hooked set n = 2', 'app.hooked', 'a row that a trigger of the project moves is noted for both owners')
+  ('update app.hooked set n = 2', 'app.hooked', 'a row that a trigger of the project moves is noted for both owners'),
+  ('update app.followed set tenant_id = tests.tenant(2)', 'app.viewed', 'a row that moves through a view is noted for both owners'),
+  ('merge into app.merged as m using (values (1)) as v (id) on m.id = v.id
+    when matched and m.n > 5 then do nothing when matched then update set tenant_id = tests.tenant(2)', 'app.merged', 'a row that a merge moves is noted for both owners'),
+  ('insert into app.upserted values (1, 1, tests.tenant(2)) on conflict (id) do update set tenant_id = excluded.tenant_id',
+    'app.upserted', 'a row that an upsert moves is noted for both owners')
 ) as s (statement, relation, title);
 select is(
   (
@@ -237,7 +252,7 @@ select is((chat.run_maintenance() ->> 'tables_streamed_again')::integer, 0, 'onc
 select is(
   tests.noted('update app.hooked_later set n = 2'), tests.moved('app.hooked_later'), 'from then on its moves are noted'
 );
-select chat_private.unstream_table(t) from unnest('{app.derived,app.lines,app.hooked,app.hooked_later}'::regclass[]) as t;
+select chat_private.unstream_table(t) from unnest('{app.derived,app.lines,app.hooked,app.hooked_later,app.viewed,app.merged,app.upserted}'::regclass[]) as t;
 
 -- What is told
 select is(tests.told(statement), told, title)

@@ -264,6 +264,10 @@ select is(
 );
 
 -- Refusals
+select tests.stop_acting();
+alter table app.payments add column details json, add column places point[];
+grant select (details, places) on app.payments to authenticated;
+select tests.act_as('Bob');
 select is(tests.refusal(statement) ->> 'slug', slug, title)
 from (
   values
@@ -277,9 +281,12 @@ from (
   ($$ select chat.pull_table('app.payments', '{"where": {"nothing": 1}}') $$, 'invalid_input', 'a subset names columns'),
   ($$ select chat.pull_table('app.payments', '{"where": {"secret": "no"}}') $$, 'invalid_input', 'a subset does not ask columns that the person may not read'),
   ($$ select chat.pull_table('app.payments', '{"where": {"id": "x'' or true"}}') $$, 'invalid_input', 'a subset has values of the type'),
+  ($$ select chat.pull_table('app.payments', '{"where": {"details": "{}"}}') $$, 'invalid_input', 'a subset asks no column whose values cannot be compared'),
+  ($$ select chat.pull_table('app.payments', '{"where": {"places": "{}"}}') $$, 'invalid_input', 'nor a list of such values'),
   ($$ select chat.pull_table('app.payments', '{"newest": {"column": "status", "days": 3}}') $$, 'invalid_input', 'the newest are by a time')
 ) as s (statement, slug, title);
 select is(tests.refusal($$ select chat.pull_table('app.payments', '{"where": {"status": "x'' or true --"}}') $$), null, 'a value is never a statement');
+select is(tests.refusal($$ select chat.pull_table('app.payments', '{"where": {"details": null}}') $$), null, 'where such a column is empty may be asked');
 select throws_ok(
   $$ select chat_private.read_table_rows('{}') $$, '42501', 'permission denied for schema chat_private', 'nobody calls the steps by themselves'
 );
