@@ -2053,18 +2053,18 @@ class SyncChatApi:
           purged messages that are not recognized any more, "files_given_up": files that were
           uploaded and are held by no message after a day, "checks_forgotten": content checks of
           a week ago that failed or were slow, "losses_forgotten": notes of broadcasts that were
-          lost a week ago, "tables_streamed_again": streamed tables that got a trigger which may
-          change their rows, "table_notes_folded": notes of changes in streamed tables that
-          later ones made shorter, "table_notes_dropped": such notes of settings.keep_changes
-          ago, "messages_purged": messages that have had the days their room or tenant keeps
-          them, "removed_rows_dropped": reactions and pins that were taken back 90 days ago,
+          lost a week ago, "table_notes_folded": notes of changes in streamed tables that later
+          ones made shorter, "table_notes_dropped": such notes of settings.keep_changes ago,
+          "messages_purged": messages that have had the days their room or tenant keeps them,
+          "removed_rows_dropped": reactions and pins that were taken back 90 days ago,
           "edits_dropped": earlier texts of messages, after settings.keep_edits,
           "invites_dropped": invites that ended 90 days ago, "traces_dropped": leases of
           presence and settled pushes of 90 days ago, and buckets that are full, "rows_erased":
           rows of people who are erased, or 1 where it only got further, "held_texts_dropped":
           what released holds had kept, "audit_entries_dropped": entries older than
           settings.keep_audit, "audit_entries_sealed": entries that got their place in the
-          chain}.
+          chain, "tables_streamed_again": streamed tables that got a trigger which may change
+          their rows}.
         """
         return self._calls.call("run_maintenance", {}, RUN_MAINTENANCE_RESULT)
 

@@ -633,7 +633,7 @@ returns integer
 language plpgsql
 volatile
 set search_path = '', pg_temp
--- Writers of the table wait behind this, and it waits for those that are there.
+-- Whoever comes to the table waits behind this, and it waits for those that are there.
 set lock_timeout = '250ms'
 as $$
 declare
@@ -647,6 +647,7 @@ begin
     where t.tgname = '_900_move'
       and t.tgattr::text <> ''
       and chat_private.changes_rows_itself(s.relation)
+    for update of s skip locked
   loop
     begin
       perform chat_private.stream_table(v_table.relation, v_table.owner_column, v_table.owner);

@@ -1009,7 +1009,7 @@ returns integer
 language plpgsql
 volatile
 set search_path = '', pg_temp
--- Writers of the table wait behind this, and it waits for those that are there.
+-- Whoever comes to the table waits behind this, and it waits for those that are there.
 set lock_timeout = '250ms'
 as $$
 declare
@@ -1023,6 +1023,7 @@ begin
     where t.tgname = '_900_move'
       and t.tgattr::text <> ''
       and chat_private.changes_rows_itself(s.relation)
+    for update of s skip locked
   loop
     begin
       perform chat_private.stream_table(v_table.relation, v_table.owner_column, v_table.owner);
@@ -2630,8 +2631,7 @@ begin
     'sends_forgotten', chat_private.forget_purged_sends(1000),
     'files_given_up', chat_private.queue_orphans(1000),
     'checks_forgotten', chat_private.drop_old_checks(1000),
-    'losses_forgotten', chat_private.drop_old_losses(5000),
-    'tables_streamed_again', chat_private.stream_changed_tables()
+    'losses_forgotten', chat_private.drop_old_losses(5000)
   )
   || chat_private.tidy_table_notes(1000)
   -- From here on nothing waits for a room: these take the locks that a hold waits for.
@@ -2640,7 +2640,9 @@ begin
     'rows_erased', case when v_memberships = 0 then chat_private.erase_portion(1000) else 0 end,
     'held_texts_dropped', chat_private.sweep_released(500),
     'audit_entries_dropped', chat_private.purge_audit(1000),
-    'audit_entries_sealed', chat_private.seal_audit(1000)
+    'audit_entries_sealed', chat_private.seal_audit(1000),
+    -- Last, because it locks a table of the project until the end.
+    'tables_streamed_again', chat_private.stream_changed_tables()
   );
 end;
 $$;
@@ -2658,7 +2660,6 @@ Returns:
   "files_given_up": files that were uploaded and are held by no message after a day,
   "checks_forgotten": content checks of a week ago that failed or were slow,
   "losses_forgotten": notes of broadcasts that were lost a week ago,
-  "tables_streamed_again": streamed tables that got a trigger which may change their rows,
   "table_notes_folded": notes of changes in streamed tables that later ones made shorter,
   "table_notes_dropped": such notes of settings.keep_changes ago,
   "messages_purged": messages that have had the days their room or tenant keeps them,
@@ -2669,7 +2670,8 @@ Returns:
   "rows_erased": rows of people who are erased, or 1 where it only got further,
   "held_texts_dropped": what released holds had kept,
   "audit_entries_dropped": entries older than settings.keep_audit,
-  "audit_entries_sealed": entries that got their place in the chain}.
+  "audit_entries_sealed": entries that got their place in the chain,
+  "tables_streamed_again": streamed tables that got a trigger which may change their rows}.
 
 Raises:
   Nothing; it may be called at any time and concurrently.$$;

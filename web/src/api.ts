@@ -2474,7 +2474,6 @@ export type ChatFunctions = {
    *   "files_given_up": files that were uploaded and are held by no message after a day,
    *   "checks_forgotten": content checks of a week ago that failed or were slow,
    *   "losses_forgotten": notes of broadcasts that were lost a week ago,
-   *   "tables_streamed_again": streamed tables that got a trigger which may change their rows,
    *   "table_notes_folded": notes of changes in streamed tables that later ones made shorter,
    *   "table_notes_dropped": such notes of settings.keep_changes ago,
    *   "messages_purged": messages that have had the days their room or tenant keeps them,
@@ -2485,7 +2484,8 @@ export type ChatFunctions = {
    *   "rows_erased": rows of people who are erased, or 1 where it only got further,
    *   "held_texts_dropped": what released holds had kept,
    *   "audit_entries_dropped": entries older than settings.keep_audit,
-   *   "audit_entries_sealed": entries that got their place in the chain}.
+   *   "audit_entries_sealed": entries that got their place in the chain,
+   *   "tables_streamed_again": streamed tables that got a trigger which may change their rows}.
    *
    * Raises:
    *   Nothing; it may be called at any time and concurrently.
