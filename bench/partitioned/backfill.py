@@ -18,6 +18,7 @@ from parley.errors import StackError
 
 BATCH = 2000
 MOST_PASSES = 20
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 10.0
 COPY = """
 with seen as materialized (
   select {key} from {name} as o where {after} order by {key} limit {batch}
@@ -51,14 +52,17 @@ def copy_rows(
     """Copy what is missing, in short transactions; return how many rows that were.
 
     Afterwards nothing differs, and the triggers keep it so. Raises StackError where rows still
-    differ after many passes. ``pause`` is how many seconds to leave to others after each batch.
+    differ after some two minutes. ``pause`` is how many seconds to leave to others after each
+    batch.
     """
     copied = 0
     for table in read_tables(connection):
-        for _ in range(MOST_PASSES):
+        for number in range(MOST_PASSES):
             copied += copy_table(connection, table, batch, pause, tell)
             if not count_different(connection, table):
                 break
+            # What differs is locked by transactions that have not ended.
+            time.sleep(min(FIRST_WAIT_S * 2**number, LONGEST_WAIT_S))
         else:
             raise StackError(
                 f"Rows of {table.name} still differ from their copies.",

@@ -220,6 +220,18 @@ def test_a_project_becomes_partitioned_while_people_write(database: str, owner: 
         copies_sql(owner, PARTS)
 
 
+def test_the_backfill_waits_for_a_transaction_that_holds_rows(database: str, owner: Owner) -> None:
+    fill(database, owner)
+    apply(owner, copies_sql(owner, PARTS))
+    with psycopg.connect(database) as holder:
+        holder.execute("delete from chat.reactions where seq = 1")
+        timer = threading.Timer(2, holder.commit)
+        timer.start()
+        assert copy_rows(owner) > ROWS
+        timer.join()
+    assert copy_rows(owner) == 0
+
+
 def owner_calls(url: str, function: str, *arguments: object) -> None:
     """Call a function as the owner of the database, on a connection of its own."""
     marks = ", ".join("%s" for _ in arguments)
