@@ -56,14 +56,20 @@ STREAMED_BARS = [
         f"{STREAMED}, {PREPARED}",
         f"{BARE}, {PREPARED}",
         PROCESSOR,
-        at_least=0.4,
+        at_least=0.67,
     ),
     Bar(
         f"{SMALL_STREAMED}, processor time, against {SMALL_BARE}",
         SMALL_STREAMED,
         SMALL_BARE,
         PROCESSOR,
-        at_least=0.4,
+        at_least=0.67,
+    ),
+    Bar(
+        f"{SMALL_STREAMED}, {ALL}, against {SMALL_BARE}",
+        f"{SMALL_STREAMED}, {ALL}",
+        f"{SMALL_BARE}, {ALL}",
+        at_least=0.67,
     ),
 ]
 
@@ -114,8 +120,7 @@ def prepare_writes(clones: Clones, size: int) -> list[Load]:
         loads.append(a_write)
         if table in {"bare", "streamed"}:
             loads.append(replace(a_write, name=f"{name}, {PREPARED}", is_prepared=True))
-        if not table.startswith("small"):
-            loads.append(
-                Load(f"{name}, {ALL}", url, f"{pay} where id between $1 and $2", many, lines[:1])
-            )
+        loads.append(
+            Load(f"{name}, {ALL}", url, f"{pay} where id between $1 and $2", many, lines[:1])
+        )
     return loads
