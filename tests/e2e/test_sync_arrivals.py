@@ -214,12 +214,15 @@ async def test_a_purge_resets_nobody(
         await bobs.sync()
         await bobs.settled()
         await bobs.sync()
-        await anns.api.edit_message(room.id, seqs[25], "line 25, edited")
-        with psycopg.connect(stack.db_url, autocommit=True) as service:
-            service.execute("select chat_private.purge_messages(%s, %s)", [room.id, seqs[19]])
-        await say(anns, room.id, "line 30")
-
         with proxy.recording("pull_changes") as bodies_of_answers:
+            # (He is cut off, because a client looks for news every few seconds.)
+            with proxy.hurt(is_cut=True):
+                await anns.api.edit_message(room.id, seqs[25], "line 25, edited")
+                with psycopg.connect(stack.db_url, autocommit=True) as service:
+                    service.execute(
+                        "select chat_private.purge_messages(%s, %s)", [room.id, seqs[19]]
+                    )
+                await say(anns, room.id, "line 30")
             await bobs.sync()
         answers = [Answer.read(json.loads(each)) for each in bodies_of_answers]
         fetched = [step for answer in answers for step in answer.rooms]
@@ -272,11 +275,12 @@ async def test_nights_of_retention_cost_a_returning_copy_only_what_changed(
             await bobs.sync()
             assert len(bodies(bobs, room.id)) == 40
             said = []
-            for night in range(3):
-                said.append(await say(anns, room.id, f"day {night}"))
-                await anns.api.edit_message(room.id, said[-1], f"day {night}, edited")
-                await asyncio.to_thread(pass_a_night, stack.db_url, room.id, 20)
             with proxy.recording("pull_changes") as bodies_of_answers:
+                with proxy.hurt(is_cut=True):
+                    for night in range(3):
+                        said.append(await say(anns, room.id, f"day {night}"))
+                        await anns.api.edit_message(room.id, said[-1], f"day {night}, edited")
+                        await asyncio.to_thread(pass_a_night, stack.db_url, room.id, 20)
                 await bobs.sync()
             answers = [Answer.read(json.loads(each)) for each in bodies_of_answers]
             fetched = [step for answer in answers for step in answer.rooms]
