@@ -103,7 +103,6 @@ async def test_ticks_wait_for_those_who_were_there(
     async with (
         chatting(stack, ann, tmp_path / "ann.db", live=False) as anns,
         chatting(stack, bob, tmp_path / "bob.db", live=False, acknowledge=False) as bobs,
-        chatting(stack, cat, tmp_path / "cat.db", live=False) as cats,
     ):
         room = await anns.create_room("ticks", [bob.user_id])
         seq = await say(anns, room.id, "before Cat")
@@ -121,26 +120,24 @@ async def test_ticks_wait_for_those_who_were_there(
         await anns.api.add_member(room.id, UUID(cat.user_id))
         assert await state(seq) == "read"
         # Cat's device tells that everything arrived: what came before her is nobody's tick.
-        await cats.sync()
-        await cats.settled()
+        async with chatting(stack, cat, tmp_path / "cat.db", live=False) as cats:
+            await cats.sync()
+            await cats.settled()
         assert await state(seq) == "read"
         later = await say(anns, room.id, "with Cat")
         await bobs.api.mark_read(room.id, later)
         assert await state(later) == "sent"
-        await cats.sync()
-        await cats.settled()
-        assert await state(later) == "delivered"
-        await cats.api.mark_read(room.id, later)
-        assert await state(later) == "read"
-        last = await say(anns, room.id, "last")
-        await bobs.leave_room(room.id)
-        await cats.api.mark_read(room.id, last)
-        assert await state(last) == "read"
-        assert await state(seq) == "read"
-        await cats.leave_room(room.id)
-        alone = await say(anns, room.id, "alone")
-        assert await state(alone) == "sent"
-        assert await state(last) == "read"
+        async with chatting(stack, cat, tmp_path / "cat.db", live=False) as cats:
+            await cats.sync()
+            await cats.settled()
+            assert await state(later) == "delivered"
+            await cats.api.mark_read(room.id, later)
+            assert await state(later) == "read"
+            last = await say(anns, room.id, "last")
+            await bobs.leave_room(room.id)
+            await cats.api.mark_read(room.id, last)
+            assert await state(last) == "read"
+            assert await state(seq) == "read"
 
 
 async def listed(chat: Chat, room_id: UUID) -> Sequence[tuple[str, int | None, bool]]:
