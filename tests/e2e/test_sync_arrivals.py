@@ -138,6 +138,10 @@ async def test_ticks_wait_for_those_who_were_there(
             await cats.api.mark_read(room.id, last)
             assert await state(last) == "read"
             assert await state(seq) == "read"
+            await cats.leave_room(room.id)
+            alone = await say(anns, room.id, "alone")
+            assert await state(alone) == "sent"
+            assert await state(last) == "read"
 
 
 async def listed(chat: Chat, room_id: UUID) -> Sequence[tuple[str, int | None, bool]]:
