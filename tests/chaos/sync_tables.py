@@ -197,7 +197,8 @@ class TableWriter:
                         await self.write(connection)
                         if self.every_s:
                             await asyncio.sleep(self.rng.expovariate(1 / self.every_s))
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, psycopg.Rollback):
+                # (A rollback that the connection did not live to see is raised as it was begun.)
                 await asyncio.sleep(0.1)
 
     async def write(self, connection: psycopg.AsyncConnection[Any]) -> None:
