@@ -29,6 +29,8 @@ DATABASE = "parley_tests"
 TEMPLATE = f"{DATABASE}_tmpl"
 PARTS = 4
 """Partitions of each table where they are tested: enough for rooms and people to be apart."""
+SLOW = 6
+"""How many times as long a test may take beside others, on a machine that has other work."""
 
 
 async def make_template(stack: Stack, *, partitioned: bool = False) -> None:
@@ -97,10 +99,15 @@ class Markable(Protocol):
     def get_closest_marker(self, name: str) -> Any: ...
 
 
-def longest_first(item: Markable) -> float:
-    """Return the place of a test in the order of a run, from the seconds that its file lasts."""
+def lasts_s(item: Markable) -> float:
+    """Return the seconds that the file of a test lasts."""
     marker = item.get_closest_marker("lasts")
-    return -float(marker.args[0]) if marker else 0.0
+    return float(marker.args[0]) if marker else 0.0
+
+
+def limit_s(item: Markable, least_s: float) -> float:
+    """Return how long a test may go on before it counts as stuck, ``least_s`` or more."""
+    return max(least_s, SLOW * lasts_s(item))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -108,7 +115,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A file runs in one process. If a long one began last, the other process would stand idle.
     """
-    items.sort(key=longest_first)
+    items.sort(key=lasts_s, reverse=True)
+    if timeout := config.getoption("timeout"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(limit_s(item, timeout)))
     if config.getoption("chaos"):
         return
     long = [item for item in items if item.get_closest_marker("long")]

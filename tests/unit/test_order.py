@@ -1,9 +1,9 @@
-"""The order in which files of tests start."""
+"""The order in which files of tests start, and how long a test may go on."""
 
 from __future__ import annotations
 
 from tests.chaos import test_sync_convergence
-from tests.conftest import longest_first
+from tests.conftest import lasts_s, limit_s
 
 
 class Item:
@@ -24,5 +24,10 @@ class Item:
 
 def test_the_longest_files_start_first_and_the_others_stay_in_their_order() -> None:
     items = [Item("b"), Item("short", 5), Item("a"), Item("long", 60), Item("long, too", 60)]
-    names = [each.name for each in sorted(items, key=longest_first)]
+    names = [each.name for each in sorted(items, key=lasts_s, reverse=True)]
     assert names == ["long", "long, too", "short", "b", "a"]
+
+
+def test_a_test_of_a_file_that_lasts_may_go_on_for_longer_than_others() -> None:
+    assert [limit_s(each, 300) for each in (Item("a"), Item("b", 40))] == [300, 300]
+    assert limit_s(Item("c", 150), 300) == 900
