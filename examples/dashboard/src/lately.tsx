@@ -2,22 +2,22 @@ import { useEffect, useState } from "react";
 
 import { parley } from "./parley.ts";
 
-/** Says what changed last, once everything is here, and how many rows came with it. */
+/** Says when payments changed last, once everything is here. */
 export function Lately() {
   const [said, setSaid] = useState("");
   useEffect(() => {
     const table = parley.table("public.payments");
-    let wasDone = false;
+    let isHere = false;
     const look = async () => {
-      const before = wasDone;
-      wasDone = (await table.progress()).is_done;
-      return before;
+      const wasHere = isHere;
+      isHere ||= (await table.progress()).is_done;
+      return wasHere;
     };
     void look();
     return table.subscribe(({ keys, is_fresh }) => {
       const time = new Date().toLocaleTimeString();
       void look().then((isNews) => {
-        if (isNews && !is_fresh) setSaid(`${keys.length} payments changed at ${time}`);
+        if (isNews && !is_fresh && keys.length > 0) setSaid(`Payments changed at ${time}`);
       });
     });
   }, []);
