@@ -2,12 +2,14 @@ import { useEffect, useState } from "react";
 
 import { parley } from "./parley.ts";
 
-/** Says when payments changed last, once everything is here. */
+/** Says how many payments changed since everything is here, and when the last ones did. */
 export function Lately() {
   const [said, setSaid] = useState("");
   useEffect(() => {
     const table = parley.table("public.payments");
     let isHere = false;
+    // (What one statement changed may come in several pages.)
+    let count = 0;
     const look = async () => {
       const wasHere = isHere;
       isHere ||= (await table.progress()).is_done;
@@ -17,7 +19,9 @@ export function Lately() {
     return table.subscribe(({ keys, is_fresh }) => {
       const time = new Date().toLocaleTimeString();
       void look().then((isNews) => {
-        if (isNews && !is_fresh && keys.length > 0) setSaid(`Payments changed at ${time}`);
+        if (!isNews || is_fresh || keys.length === 0) return;
+        count += keys.length;
+        setSaid(`${count} payments changed, the last at ${time}`);
       });
     });
   }, []);
