@@ -62,7 +62,7 @@ class Tab:
         """Return what a function of JavaScript, awaited, makes of an argument, as JSON."""
         return await self.page.evaluate(script, argument)
 
-    async def until(self, script: str, argument: Any = None, within_s: float = 30.0) -> None:
+    async def until(self, script: str, argument: Any = None, within_s: float = 15.0) -> None:
         """Wait until a function of JavaScript returns what counts as true. Raises TimeoutError."""
         await self.page.wait_for_function(script, arg=argument, timeout=within_s * 1000)
 

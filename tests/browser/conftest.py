@@ -13,7 +13,7 @@ from tests.e2e.chat_people import door, people
 
 __all__ = ["door", "people"]
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 15_000
 """How long a page may take to show something, on a machine that is busy with other tests."""
 
 

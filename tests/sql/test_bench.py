@@ -41,6 +41,7 @@ def run_benchmark(url: str, *words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=120,
     )
 
 
@@ -123,6 +124,7 @@ def report(folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
+        timeout=900,
     )
     assert result.returncode == 0, result.stderr
     return (folder / "performance.md").read_text()

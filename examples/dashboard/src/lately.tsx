@@ -18,8 +18,10 @@ export function Lately() {
     void look();
     return table.subscribe(({ keys, is_fresh }) => {
       const time = new Date().toLocaleTimeString();
+      // The rest of what is fetched anew comes in pages that are not marked as fresh.
+      if (is_fresh) isHere = false;
       void look().then((isNews) => {
-        if (!isNews || is_fresh || keys.length === 0) return;
+        if (!isNews || keys.length === 0) return;
         count += keys.length;
         setSaid(`${count} payments changed, the last at ${time}`);
       });
