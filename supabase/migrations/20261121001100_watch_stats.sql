@@ -97,6 +97,22 @@ create constraint trigger _900_announce after insert on chat_private.stats_touch
   deferrable initially deferred
   for each row execute function chat_private.tg_stats_touched__announce();
 
+-- The column got another name, or went. The write is not at fault, so it goes through.
+create function chat_private.warn_unwatched(relation regclass, reason text)
+returns uuid[]
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+begin
+  raise warning 'watch_stats() has to be called again for %: %', warn_unwatched.relation, warn_unwatched.reason;
+  return array[null::uuid];
+end;
+$$;
+
+comment on function chat_private.warn_unwatched(regclass, text) is
+  'Warn that the tenants of a change are not known; returns all of them, which is one null.';
+
 -- The triggers of a watched table. The column has a name of the adopter's, so what is asked of the
 -- changed rows is put together here; names are quoted, and come from watch_stats() alone. A row that
 -- moves between tenants changes both.
@@ -111,19 +127,24 @@ as $$
 declare
   v_tenants uuid[];
 begin
-  execute format(
-    'select array(
-      select distinct c.tenant_id
-      from (' || case tg_op
-        when 'INSERT' then 'select n.%1$I from new_rows as n'
-        when 'DELETE' then 'select o.%1$I from old_rows as o'
-        else 'select n.%1$I from new_rows as n union all select o.%1$I from old_rows as o'
-      end || ') as c (tenant_id)
-      where c.tenant_id is not null
-      limit 1001
-    )',
-    tg_argv[0]
-  ) into v_tenants;
+  begin
+    execute format(
+      'select array(
+        select distinct c.tenant_id
+        from (' || case tg_op
+          when 'INSERT' then 'select n.%1$I from new_rows as n'
+          when 'DELETE' then 'select o.%1$I from old_rows as o'
+          else 'select n.%1$I from new_rows as n union all select o.%1$I from old_rows as o'
+        end || ') as c (tenant_id)
+        where c.tenant_id is not null
+        limit 1001
+      )',
+      tg_argv[0]
+    ) into v_tenants;
+  exception
+    when undefined_column then
+      v_tenants := chat_private.warn_unwatched(tg_relid, sqlerrm);
+  end;
   perform chat_private.touch_stats(v_tenants, tg_argv[1]);
   return null;
 end;
@@ -148,21 +169,26 @@ declare
   );
   v_tenants uuid[];
 begin
-  execute format(
-    case when v_has_index then
-      'with recursive found (tenant_id) as (
-        (select t.%1$I from %2$s as t where t.%1$I is not null order by t.%1$I limit 1)
-        union all
-        select (select t.%1$I from %2$s as t where t.%1$I > f.tenant_id order by t.%1$I limit 1)
-        from found as f
-        where f.tenant_id is not null
-      )
-      select array(select f.tenant_id from found as f where f.tenant_id is not null limit 1001)'
-    else
-      'select array(select distinct t.%1$I from %2$s as t where t.%1$I is not null limit 1001)'
-    end,
-    tg_argv[0], tg_relid::regclass
-  ) into v_tenants;
+  begin
+    execute format(
+      case when v_has_index then
+        'with recursive found (tenant_id) as (
+          (select t.%1$I from %2$s as t where t.%1$I is not null order by t.%1$I limit 1)
+          union all
+          select (select t.%1$I from %2$s as t where t.%1$I > f.tenant_id order by t.%1$I limit 1)
+          from found as f
+          where f.tenant_id is not null
+        )
+        select array(select f.tenant_id from found as f where f.tenant_id is not null limit 1001)'
+      else
+        'select array(select distinct t.%1$I from %2$s as t where t.%1$I is not null limit 1001)'
+      end,
+      tg_argv[0], tg_relid::regclass
+    ) into v_tenants;
+  exception
+    when undefined_column then
+      v_tenants := chat_private.warn_unwatched(tg_relid, sqlerrm);
+  end;
   perform chat_private.touch_stats(v_tenants, tg_argv[1]);
   return null;
 end;
@@ -267,8 +293,10 @@ comment on function chat_private.watch_stats(regclass, text) is
   $$Tell the dashboards of tenants when a table of the project changes.
 
 Run it as the role that owns the table, for example in a migration, and again after a partition was
-added. Members of a tenant listen to tenant:<tenant_id>:dashboard for stats_invalidated {tenant_id,
-tables}, which comes once in a transaction and tenant, however many rows it changed.
+added, or the table or the column got another name. (Until then events carry the old name of the table;
+where the column is not found, all tenants are told, and the write warns.) Members of a tenant listen to
+tenant:<tenant_id>:dashboard for stats_invalidated {tenant_id, tables}, which comes once in a transaction
+and tenant, however many rows it changed.
 
 Args:
   relation: a table or a partitioned table.
@@ -281,6 +309,7 @@ revoke execute on function
   chat_private.dashboard_topic(uuid),
   chat_private.touch_stats(uuid[], text),
   chat_private.tg_stats_touched__announce(),
+  chat_private.warn_unwatched(regclass, text),
   chat_private.tg_watched__change(),
   chat_private.tg_watched__truncate(),
   chat_private.unwatch_stats(regclass),

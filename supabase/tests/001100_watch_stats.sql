@@ -139,6 +139,20 @@ select is(
   tests.after('insert into app.payments values (6001, tests.tenant(1))'), jsonb_build_array(tests.topic(1, 'app.payments')),
   'what is watched twice is told once'
 );
+alter table app.payments rename column tenant_id to team_id;
+select is(
+  tests.after('insert into app.payments values (6003, tests.tenant(1))'), jsonb_build_array(tests.topic(null, 'app.payments')),
+  'where the column got another name, the write goes through and all tenants are told'
+);
+select is(
+  tests.after('truncate app.payments'), jsonb_build_array(tests.topic(null, 'app.payments')),
+  'a truncate of a table whose column got another name tells all tenants'
+);
+select lives_ok($$ select chat_private.watch_stats('app.payments', 'team_id') $$, 'a table may be watched by the new name');
+select is(
+  tests.after('insert into app.payments values (6001, tests.tenant(1))'), jsonb_build_array(tests.topic(1, 'app.payments')),
+  'a table that is watched by the new name tells its tenants again'
+);
 select lives_ok($$ select chat_private.unwatch_stats('app.payments') $$, 'a table may be let alone');
 select lives_ok($$ select chat_private.unwatch_stats('app.payments') $$, 'a table that is not watched may be let alone');
 select is(tests.after('insert into app.payments values (6002, tests.tenant(1))'), '[]', 'what is not watched any more is not told');

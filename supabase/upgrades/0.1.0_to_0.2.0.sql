@@ -374,6 +374,122 @@ begin
 end;
 $$;
 
+-- Tables whose tenant column got another name (chapter 001100).
+-- The column got another name, or went. The write is not at fault, so it goes through.
+create function chat_private.warn_unwatched(relation regclass, reason text)
+returns uuid[]
+language plpgsql
+volatile
+set search_path = '', pg_temp
+as $$
+begin
+  raise warning 'watch_stats() has to be called again for %: %', warn_unwatched.relation, warn_unwatched.reason;
+  return array[null::uuid];
+end;
+$$;
+
+comment on function chat_private.warn_unwatched(regclass, text) is
+  'Warn that the tenants of a change are not known; returns all of them, which is one null.';
+
+-- The triggers of a watched table. The column has a name of the adopter's, so what is asked of the
+-- changed rows is put together here; names are quoted, and come from watch_stats() alone. A row that
+-- moves between tenants changes both.
+create or replace function chat_private.tg_watched__change()
+returns trigger
+language plpgsql
+volatile
+-- definer: whoever writes the adopter's table has no rights here
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  v_tenants uuid[];
+begin
+  begin
+    execute format(
+      'select array(
+        select distinct c.tenant_id
+        from (' || case tg_op
+          when 'INSERT' then 'select n.%1$I from new_rows as n'
+          when 'DELETE' then 'select o.%1$I from old_rows as o'
+          else 'select n.%1$I from new_rows as n union all select o.%1$I from old_rows as o'
+        end || ') as c (tenant_id)
+        where c.tenant_id is not null
+        limit 1001
+      )',
+      tg_argv[0]
+    ) into v_tenants;
+  exception
+    when undefined_column then
+      v_tenants := chat_private.warn_unwatched(tg_relid, sqlerrm);
+  end;
+  perform chat_private.touch_stats(v_tenants, tg_argv[1]);
+  return null;
+end;
+$$;
+
+-- Before it is empty: from one tenant to the next in the index, a thousand look-ups at most. (Without
+-- an index each look-up would read the whole table, and one that reads it once is better.)
+create or replace function chat_private.tg_watched__truncate()
+returns trigger
+language plpgsql
+volatile
+-- definer: whoever truncates the adopter's table has no rights here
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  v_has_index boolean := exists (
+    select
+    from pg_catalog.pg_index as i
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+    where i.indrelid = tg_relid and i.indpred is null and a.attname = tg_argv[0]
+  );
+  v_tenants uuid[];
+begin
+  begin
+    execute format(
+      case when v_has_index then
+        'with recursive found (tenant_id) as (
+          (select t.%1$I from %2$s as t where t.%1$I is not null order by t.%1$I limit 1)
+          union all
+          select (select t.%1$I from %2$s as t where t.%1$I > f.tenant_id order by t.%1$I limit 1)
+          from found as f
+          where f.tenant_id is not null
+        )
+        select array(select f.tenant_id from found as f where f.tenant_id is not null limit 1001)'
+      else
+        'select array(select distinct t.%1$I from %2$s as t where t.%1$I is not null limit 1001)'
+      end,
+      tg_argv[0], tg_relid::regclass
+    ) into v_tenants;
+  exception
+    when undefined_column then
+      v_tenants := chat_private.warn_unwatched(tg_relid, sqlerrm);
+  end;
+  perform chat_private.touch_stats(v_tenants, tg_argv[1]);
+  return null;
+end;
+$$;
+
+comment on function chat_private.watch_stats(regclass, text) is
+  $$Tell the dashboards of tenants when a table of the project changes.
+
+Run it as the role that owns the table, for example in a migration, and again after a partition was
+added, or the table or the column got another name. (Until then events carry the old name of the table;
+where the column is not found, all tenants are told, and the write warns.) Members of a tenant listen to
+tenant:<tenant_id>:dashboard for stats_invalidated {tenant_id, tables}, which comes once in a transaction
+and tenant, however many rows it changed.
+
+Args:
+  relation: a table or a partitioned table.
+  tenant_column: its uuid column that holds the tenant; rows without one are told to nobody.
+
+Raises:
+  invalid_input: it is a view or a foreign table, or the column is not there or no uuid.$$;
+
+revoke execute on function chat_private.warn_unwatched(regclass, text) from public, anon, authenticated;
+
 -- stream_table: tables of the adopter's own that travel into the copies of clients.
 
 -- Rows of these tables have no numbers. A counter per owner would make writers wait for each other, so
