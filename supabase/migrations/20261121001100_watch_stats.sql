@@ -97,7 +97,7 @@ create constraint trigger _900_announce after insert on chat_private.stats_touch
   deferrable initially deferred
   for each row execute function chat_private.tg_stats_touched__announce();
 
--- The column got another name, or went. The write is not at fault, so it goes through.
+-- The column got another name or type, or went. The write is not at fault, so it goes through.
 create function chat_private.warn_unwatched(relation regclass, reason text)
 returns uuid[]
 language plpgsql
@@ -142,7 +142,7 @@ begin
       tg_argv[0]
     ) into v_tenants;
   exception
-    when undefined_column then
+    when undefined_column or invalid_text_representation then
       v_tenants := chat_private.warn_unwatched(tg_relid, sqlerrm);
   end;
   perform chat_private.touch_stats(v_tenants, tg_argv[1]);
@@ -186,7 +186,7 @@ begin
       tg_argv[0], tg_relid::regclass
     ) into v_tenants;
   exception
-    when undefined_column then
+    when undefined_column or invalid_text_representation then
       v_tenants := chat_private.warn_unwatched(tg_relid, sqlerrm);
   end;
   perform chat_private.touch_stats(v_tenants, tg_argv[1]);
@@ -294,7 +294,7 @@ comment on function chat_private.watch_stats(regclass, text) is
 
 Run it as the role that owns the table, for example in a migration, and again after a partition was
 added, or the table or the column got another name. (Until then events carry the old name of the table;
-where the column is not found, all tenants are told, and the write warns.) Members of a tenant listen to
+where the column cannot be read, all tenants are told, and the write warns.) Members of a tenant listen to
 tenant:<tenant_id>:dashboard for stats_invalidated {tenant_id, tables}, which comes once in a transaction
 and tenant, however many rows it changed.
 

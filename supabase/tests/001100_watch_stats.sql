@@ -148,6 +148,12 @@ select is(
   tests.after('truncate app.payments'), jsonb_build_array(tests.topic(null, 'app.payments')),
   'a truncate of a table whose column got another name tells all tenants'
 );
+drop index app.payments_by_tenant;
+alter table app.payments add column tenant_id bigint;
+select is(
+  tests.after('insert into app.payments (id, tenant_id) values (6004, 5)'), jsonb_build_array(tests.topic(null, 'app.payments')),
+  'where the column got another type, the write goes through and all tenants are told'
+);
 select lives_ok($$ select chat_private.watch_stats('app.payments', 'team_id') $$, 'a table may be watched by the new name');
 select is(
   tests.after('insert into app.payments values (6001, tests.tenant(1))'), jsonb_build_array(tests.topic(1, 'app.payments')),
